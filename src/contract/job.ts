@@ -1,0 +1,88 @@
+/** The wire form of jobs: what `/v1` takes and gives. OpenAPI and clients come from these schemas. */
+import { Type, type Static } from 'typebox';
+import { limits } from '../jobs/limits.js';
+import { statuses } from '../jobs/life-cycle.js';
+
+export const JobStatus = Type.Union(
+  statuses.map((status) => Type.Literal(status)),
+  { description: 'Where the job is in its life cycle.' },
+);
+
+export const JobId = Type.String({ format: 'uuid', description: 'UUIDv7: ids sort by submission time.' });
+
+export const JobFailure = Type.Object({
+  code: Type.String({ description: 'A code of the error catalogue, or the task’s own.' }),
+  message: Type.String(),
+  permanent: Type.Boolean({ description: 'True where a retry cannot help.' }),
+});
+export type JobFailure = Static<typeof JobFailure>;
+
+export const Attempt = Type.Object({
+  attempt: Type.Integer({ minimum: 1 }),
+  worker: Type.String(),
+  startedAt: Type.String({ format: 'date-time' }),
+  endedAt: Type.String({ format: 'date-time' }),
+  outcome: Type.Union(
+    (['completed', 'failed', 'expired', 'released', 'cancelled'] as const).map((word) => Type.Literal(word)),
+  ),
+  error: Type.Optional(JobFailure),
+  peakMemory: Type.Optional(Type.Integer({ description: 'Largest resident set of the executor, bytes.' })),
+});
+
+export const Job = Type.Object(
+  {
+    id: JobId,
+    type: Type.String(),
+    status: JobStatus,
+    version: Type.Integer({ description: 'Grows by one with every change of state.' }),
+    input: Type.Unknown({ description: 'Absent where it is stored as a blob.' }),
+    inputBlob: Type.Optional(Type.String({ description: 'The blob that holds an input above 32 KiB.' })),
+    attempt: Type.Integer({ description: 'Attempts started so far; 0 before the first.' }),
+    maxAttempts: Type.Integer(),
+    timeoutMs: Type.Integer(),
+    createdAt: Type.String({ format: 'date-time' }),
+    runAt: Type.Optional(Type.String({ format: 'date-time', description: 'When a scheduled job is due.' })),
+    startedAt: Type.Optional(Type.String({ format: 'date-time' })),
+    finishedAt: Type.Optional(Type.String({ format: 'date-time' })),
+    worker: Type.Optional(Type.String({ description: 'Who runs, or last ran, the job.' })),
+    progress: Type.Optional(
+      Type.Object({
+        fraction: Type.Number({ minimum: 0, maximum: 1 }),
+        message: Type.Optional(Type.String()),
+      }),
+    ),
+    result: Type.Optional(Type.Unknown({ description: 'Absent where it is stored as a blob.' })),
+    resultBlob: Type.Optional(Type.String()),
+    error: Type.Optional(JobFailure),
+    attempts: Type.Array(Attempt, { description: 'The latest attempts that ended, oldest first.' }),
+  },
+  { $id: 'Job' },
+);
+export type Job = Static<typeof Job>;
+
+export const SubmitJob = Type.Object(
+  {
+    type: Type.String({ minLength: 1, maxLength: 128 }),
+    input: Type.Optional(Type.Unknown({ description: 'Validated against the task’s own schema.' })),
+    retry: Type.Optional(
+      Type.Object(
+        {
+          attempts: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.attempts })),
+          baseMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 86_400_000 })),
+          factor: Type.Optional(Type.Number({ minimum: 1, maximum: 100 })),
+          capMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 86_400_000 })),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    timeoutMs: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.timeout.max })),
+  },
+  { $id: 'SubmitJob', additionalProperties: false },
+);
+export type SubmitJob = Static<typeof SubmitJob>;
+
+export const JobList = Type.Object({
+  jobs: Type.Array(Job),
+  nextCursor: Type.Union([Type.String(), Type.Null()]),
+});
+export type JobList = Static<typeof JobList>;

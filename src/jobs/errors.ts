@@ -1,0 +1,225 @@
+/**
+ * The error catalogue: every error that Dray says to a client or writes into a job, once. `docs/errors.md` is
+ * generated from it (`npm run docs`).
+ *
+ * `status` is the HTTP status where the error answers a request. `permanent` says whether a job that failed
+ * with it is never retried.
+ */
+interface CatalogueEntry {
+  readonly status: number;
+  readonly permanent: boolean;
+  readonly title: string;
+  /** What causes it and what to do. */
+  readonly help: string;
+}
+
+function catalogue<K extends string>(entries: Record<K, CatalogueEntry>): Record<K, CatalogueEntry> {
+  return entries;
+}
+
+export const errorCatalogue = catalogue({
+  'invalid-json': {
+    status: 400,
+    permanent: true,
+    title: 'The body is not valid JSON',
+    help: 'The detail names the byte, and in a matrix the row and column, where reading stopped. NaN and Infinity are not JSON: send such matrices as .npy.',
+  },
+  'invalid-request': {
+    status: 400,
+    permanent: true,
+    title: 'The request does not fit its schema',
+    help: 'The detail names the field. Unknown fields are refused, so that a typing error is not silently ignored.',
+  },
+  'unknown-type': {
+    status: 400,
+    permanent: true,
+    title: 'No task runs this job type',
+    help: 'The detail lists the types that this server knows.',
+  },
+  'invalid-matrix': {
+    status: 400,
+    permanent: true,
+    title: 'A matrix cannot be used',
+    help: 'Rows must have equal lengths, at least one row and one column, and finite numbers within double range. The detail names the matrix, row and column.',
+  },
+  'invalid-npy': {
+    status: 400,
+    permanent: true,
+    title: 'The .npy data cannot be used',
+    help: 'Two-dimensional float64, float32 or integer arrays in little-endian byte order are taken, in C or Fortran order, and the length must fit the header. Convert others with numpy first.',
+  },
+  'shape-mismatch': {
+    status: 400,
+    permanent: true,
+    title: 'The shapes of the matrices do not fit',
+    help: 'a must have as many columns as b has rows.',
+  },
+  'limit-exceeded': {
+    status: 400,
+    permanent: true,
+    title: 'The request asks for more than the limits allow',
+    help: 'The detail names the limit. Nothing was allocated.',
+  },
+  'unsupported-source': {
+    status: 400,
+    permanent: true,
+    title: 'This kind of input is not available here',
+    help: 'Inputs by url need the distributed mode; on one machine upload the data as a blob.',
+  },
+  'upload-incomplete': {
+    status: 400,
+    permanent: true,
+    title: 'The body ended before it was complete',
+    help: 'The connection closed or the body was shorter than announced. Nothing was kept; send it again.',
+  },
+  'body-too-large': {
+    status: 413,
+    permanent: true,
+    title: 'The body is larger than the limit',
+    help: 'Raise --body-limit, or send large data as .npy, which is smaller than JSON.',
+  },
+  'unsupported-media-type': {
+    status: 415,
+    permanent: true,
+    title: 'The content type is not supported here',
+    help: 'Jobs are sent as application/json or multipart/form-data, blobs as application/octet-stream or application/x-npy.',
+  },
+  'not-acceptable': {
+    status: 406,
+    permanent: true,
+    title: 'The result cannot be given in the form asked for',
+    help: 'The detail lists the forms that this result has. A product that overflowed holds infinities, which JSON cannot carry: ask for application/x-npy.',
+  },
+  'job-not-found': {
+    status: 404,
+    permanent: true,
+    title: 'There is no such job',
+    help: 'It never existed here, or its retention time has passed.',
+  },
+  'blob-not-found': {
+    status: 404,
+    permanent: true,
+    title: 'There is no such blob',
+    help: 'It was never uploaded here, or it has been removed. Upload it again.',
+  },
+  'route-not-found': {
+    status: 404,
+    permanent: true,
+    title: 'There is nothing at this address',
+    help: 'The interactive list of addresses is at /docs.',
+  },
+  'wrong-state': {
+    status: 409,
+    permanent: true,
+    title: "The job's state does not allow this",
+    help: 'The detail names the state. Only failed jobs can be re-driven, only unfinished ones cancelled.',
+  },
+  'result-not-ready': {
+    status: 409,
+    permanent: true,
+    title: 'The job has no result',
+    help: 'It is still running, was cancelled or has failed; its status says which. Wait with GET /v1/jobs/{id}?wait=30s.',
+  },
+  'range-not-satisfiable': {
+    status: 416,
+    permanent: true,
+    title: 'The range lies outside of the data',
+    help: 'The Content-Range header gives the size.',
+  },
+  'storage-full': {
+    status: 507,
+    permanent: false,
+    title: 'The disk is full',
+    help: 'Free space in the data folder. Accepted jobs are safe and go on when there is room.',
+  },
+  unavailable: {
+    status: 503,
+    permanent: false,
+    title: 'The server cannot serve this now',
+    help: 'It is starting, stopping or its store does not answer. Try again after Retry-After.',
+  },
+  internal: {
+    status: 500,
+    permanent: false,
+    title: 'Something went wrong in Dray',
+    help: 'The log has the details under the request id. Please report it.',
+  },
+  'task-failed': {
+    status: 500,
+    permanent: false,
+    title: 'The task threw an error',
+    help: 'The message is the task’s own. It is retried unless the task threw a permanent error.',
+  },
+  'task-refused': {
+    status: 500,
+    permanent: true,
+    title: 'The task refused its input for good',
+    help: 'The message is the task’s own. Correct the input and submit a new job.',
+  },
+  'executor-crashed': {
+    status: 500,
+    permanent: false,
+    title: 'The process that ran the job died',
+    help: 'The message names the exit code or signal. SIGKILL from outside is usually the kernel’s out-of-memory killer.',
+  },
+  'out-of-memory': {
+    status: 500,
+    permanent: true,
+    title: 'The job needed more memory than an executor may use',
+    help: 'Raise --executor-memory, or make the job smaller.',
+  },
+  timeout: {
+    status: 500,
+    permanent: false,
+    title: 'The attempt took longer than its timeout',
+    help: 'Submit with a larger timeoutMs.',
+  },
+  'lease-expired': {
+    status: 500,
+    permanent: false,
+    title: 'The worker that ran the job went away',
+    help: 'It stopped renewing its lease: it died, was paused or was cut off. The attempt counts.',
+  },
+  'wrong-product': {
+    status: 500,
+    permanent: false,
+    title: 'The product did not pass its check',
+    help: 'The Freivalds residual was above its bound: a hardware or library fault. The attempt’s result was thrown away.',
+  },
+});
+
+export type ErrorCode = keyof typeof errorCatalogue;
+
+/** An error of the catalogue, thrown anywhere; HTTP and the worker translate it at one place each. */
+export class DrayError extends Error {
+  readonly code: ErrorCode;
+  /** The field of the request that is to blame, as a path such as `input.a`. */
+  readonly field: string | undefined;
+
+  constructor(code: ErrorCode, detail: string, options?: { field?: string; cause?: unknown }) {
+    super(detail, options?.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'DrayError';
+    this.code = code;
+    this.field = options?.field;
+  }
+
+  get permanent(): boolean {
+    return errorCatalogue[this.code].permanent;
+  }
+
+  get status(): number {
+    return errorCatalogue[this.code].status;
+  }
+}
+
+/** Codes of errors by which the operating system or SQLite says that the disk is full. */
+export function isDiskFull(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = (error as NodeJS.ErrnoException).code;
+  return (
+    code === 'ENOSPC' ||
+    code === 'EDQUOT' ||
+    code === 'SQLITE_FULL' ||
+    /database or disk is full/.test(error.message)
+  );
+}

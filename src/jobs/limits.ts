@@ -1,0 +1,27 @@
+/** The bounds that hold everywhere, and the defaults that options may change. Sizes in bytes, times in ms. */
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+
+export const limits = {
+  /** An input or result up to this size (as JSON) lives in the job's record; a larger one is a blob. */
+  inlinePayload: 32 * KiB,
+  /** The largest input or result that is JSON as a whole; larger data must come as a blob or a streamed field. */
+  jsonPayload: 16 * MiB,
+  /** How deep JSON values may nest. */
+  jsonDepth: 64,
+  body: 4 * GiB,
+  matrixElements: 4e9,
+  /** The longest that a request may wait for a job. */
+  wait: 60_000,
+  listPage: 1_000,
+  timeout: { default: 3_600_000, max: 7 * 24 * 3_600_000 },
+  attempts: 100,
+  executorMemory: 3 * GiB,
+  /** An attempt's history entries kept per job, newest last. */
+  history: 20,
+} as const;
+
+export const leases = { lease: 10_000, heartbeat: 3_000, cancelGrace: 2_000, drainGrace: 30_000 } as const;
+
+export { KiB, MiB, GiB };

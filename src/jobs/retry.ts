@@ -1,0 +1,37 @@
+/** When a failed attempt runs again. Pure: randomness comes in as an argument. */
+export interface RetryPolicy {
+  /** How many runs a job gets in all, the first one included. */
+  readonly attempts: number;
+  /** Upper end of the first wait, in milliseconds. */
+  readonly baseMs: number;
+  readonly factor: number;
+  /** Upper end of any wait, in milliseconds. */
+  readonly capMs: number;
+}
+
+export const defaultRetry: RetryPolicy = { attempts: 5, baseMs: 1_000, factor: 2, capMs: 300_000 };
+
+export type AfterFailure =
+  | { readonly kind: 'retry'; readonly delayMs: number }
+  | { readonly kind: 'give-up'; readonly because: 'permanent' | 'attempts-used-up' };
+
+/**
+ * Exponential backoff with full jitter: uniform in [0, min(cap, base × factor^(attempt − 1))), which spreads
+ * the retries of jobs that failed together (M. Brooker, "Exponential Backoff and Jitter", 2015).
+ *
+ * @param attempt the attempt that failed, 1-based.
+ * @param random uniform in [0, 1).
+ */
+export function afterFailure(params: {
+  attempt: number;
+  maxAttempts: number;
+  permanent: boolean;
+  policy: RetryPolicy;
+  random: number;
+}): AfterFailure {
+  if (params.permanent) return { kind: 'give-up', because: 'permanent' };
+  if (params.attempt >= params.maxAttempts) return { kind: 'give-up', because: 'attempts-used-up' };
+  const { baseMs, factor, capMs } = params.policy;
+  const ceiling = Math.min(capMs, baseMs * factor ** (params.attempt - 1));
+  return { kind: 'retry', delayMs: Math.floor(params.random * ceiling) };
+}

@@ -1,0 +1,93 @@
+/**
+ * The interface on which all tasks are written, the built-in ones included.
+ */
+import type { Static, TSchema } from 'typebox';
+import type { BlobStore, BlobWriter } from '../blobs/blob-store.js';
+import type { ValueSink } from '../json/sink.js';
+
+export interface TaskLog {
+  info(message: string, details?: Record<string, unknown>): void;
+  warn(message: string, details?: Record<string, unknown>): void;
+}
+
+/** What a running attempt may use. */
+export interface TaskContext {
+  readonly jobId: string;
+  /** 1-based. */
+  readonly attempt: number;
+  /** Aborts on cancel, timeout, lost lease and drain. After a grace period the process is killed. */
+  readonly signal: AbortSignal;
+  /** Large data in and out. A blob of an attempt whose result is not published is garbage, and is collected. */
+  readonly blobs: BlobStore;
+  readonly log: TaskLog;
+  /** Bytes that the process may use in all; above it is killed. */
+  readonly memoryLimit: number;
+  /** Threads that the task may keep busy right now; it changes as neighbours come and go. */
+  threads(): number;
+  /** Seen by those who watch the job. `fraction` is in [0, 1]. Cheap: call it as often as you like. */
+  progress(fraction: number, message?: string): void;
+}
+
+/** What `admit` may use. */
+export interface AdmitContext {
+  readonly blobs: BlobStore;
+  /** Only on one machine: an executor's memory. */
+  readonly maxMatrixElements: number;
+}
+
+/**
+ * Makes the sink that reads one field of the input straight from the request's bytes. `writer` gives the one
+ * blob that all streamed fields of a request share; it is made when first asked for.
+ */
+export type FieldReader = (params: {
+  field: string;
+  writer: () => Promise<BlobWriter>;
+  maxElements: number;
+}) => ValueSink;
+
+/** A form in which a result can be fetched. */
+export interface Representation {
+  readonly mediaType: string;
+  /** Known where ranges are possible. */
+  readonly blob?: string;
+  /** Used where there is no blob. @throws DrayError `not-acceptable` before the first chunk where the form cannot carry the data. */
+  stream?(blobs: BlobStore): AsyncIterable<Uint8Array | string>;
+}
+
+export interface Task<I extends TSchema = TSchema, O extends TSchema = TSchema> {
+  /** The job type that the task runs. */
+  readonly type: string;
+  readonly description: string;
+  readonly input: I;
+  readonly output: O;
+  /**
+   * Checks what a schema cannot say, before the job is queued, and returns the input to store. It may look at
+   * blobs that the input names.
+   * @throws DrayError with a 4xx code that names the field.
+   */
+  admit?(input: Static<I>, context: AdmitContext): Promise<Static<I>>;
+  /** Fields of the input that are read as a stream, for values too large to hold. */
+  readonly fields?: Readonly<Record<string, FieldReader>>;
+  /**
+   * Runs one attempt in an executor. Throw PermanentError where a retry cannot help; any other error is
+   * transient and retried.
+   */
+  run(input: Static<I>, context: TaskContext): Promise<Static<O>>;
+  /** The forms of the result besides the output itself as JSON, the preferred one first. */
+  represent?(output: Static<O>): readonly Representation[];
+}
+
+/** Gives the task its types; the value is unchanged. */
+export function defineTask<I extends TSchema, O extends TSchema>(task: Task<I, O>): Task<I, O> {
+  return task;
+}
+
+/** Thrown by a task where no retry can help. */
+export class PermanentError extends Error {
+  readonly code: string;
+  constructor(message: string, options?: { code?: string; cause?: unknown }) {
+    super(message, options?.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'PermanentError';
+    this.code = options?.code ?? 'task-refused';
+  }
+}
