@@ -18,15 +18,25 @@ export interface BlobWriter {
   readonly id: string;
   /** Bytes written so far. */
   readonly size: number;
-  /** Appends the bytes. The chunk may be reused by the caller once the promise resolves. */
+  /**
+   * Appends the bytes. The chunk may be reused by the caller once the promise resolves.
+   * @throws DrayError `storage-full`; nothing of the blob is kept then.
+   */
   write(chunk: Uint8Array): Promise<void>;
-  /** Makes the blob durable and readable. */
+  /**
+   * Makes the blob durable and readable.
+   * @throws DrayError `storage-full`; nothing of the blob is kept then.
+   */
   commit(): Promise<BlobInfo>;
   /** Forgets what was written. Harmless after commit and when called twice. */
   abort(): Promise<void>;
 }
 
 export interface BlobStore {
+  /**
+   * @param params.mediaType 1 to 100 printable ASCII characters.
+   * @throws DrayError `invalid-request` for another media type; `storage-full`.
+   */
   create(params: { mediaType: string }): Promise<BlobWriter>;
   stat(params: { id: string }): Promise<BlobInfo | undefined>;
   /**
@@ -37,12 +47,13 @@ export interface BlobStore {
   /**
    * The bytes [start, end) as a stream, the whole blob by default. A consumer that stops early releases what
    * the stream holds.
-   * @throws DrayError `blob-not-found` on the first read.
+   * @throws DrayError `blob-not-found`, or RangeError where the blob ends before `end`, on the first read.
    */
   read(params: { id: string; start?: number; end?: number }): AsyncIterable<Uint8Array>;
   /** Ids in ascending order, at most `limit`, above `after`. */
   list(params: { after?: string; limit: number }): Promise<readonly string[]>;
   /** True where there was such a blob. */
   delete(params: { id: string }): Promise<boolean>;
+  /** Aborts what is not committed. */
   close(): Promise<void>;
 }

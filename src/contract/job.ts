@@ -1,11 +1,14 @@
 /** The wire form of jobs: what `/v1` takes and gives. OpenAPI and clients come from these schemas. */
 import { Type, type Static } from 'typebox';
 import { limits } from '../jobs/limits.js';
-import { statuses } from '../jobs/life-cycle.js';
+import { statuses, type Status } from '../jobs/life-cycle.js';
 
-export const JobStatus = Type.Union(
-  statuses.map((status) => Type.Literal(status)),
-  { description: 'Where the job is in its life cycle.' },
+/** `Unsafe` gives the union its static type, which a mapped array of literals has lost. */
+export const JobStatus = Type.Unsafe<Status>(
+  Type.Union(
+    statuses.map((status) => Type.Literal(status)),
+    { description: 'Where the job is in its life cycle.' },
+  ),
 );
 
 export const JobId = Type.String({ format: 'uuid', description: 'UUIDv7: ids sort by submission time.' });
@@ -22,9 +25,13 @@ export const Attempt = Type.Object({
   worker: Type.String(),
   startedAt: Type.String({ format: 'date-time' }),
   endedAt: Type.String({ format: 'date-time' }),
-  outcome: Type.Union(
-    (['completed', 'failed', 'expired', 'released', 'cancelled'] as const).map((word) => Type.Literal(word)),
-  ),
+  outcome: Type.Union([
+    Type.Literal('completed'),
+    Type.Literal('failed'),
+    Type.Literal('expired'),
+    Type.Literal('released'),
+    Type.Literal('cancelled'),
+  ]),
   error: Type.Optional(JobFailure),
   peakMemory: Type.Optional(Type.Integer({ description: 'Largest resident set of the executor, bytes.' })),
 });

@@ -9,10 +9,8 @@
  * (the engine is closed or its server away).
  */
 import type { Status } from '../jobs/life-cycle.js';
+import type { Payload } from '../jobs/payload.js';
 import type { RetryPolicy } from '../jobs/retry.js';
-
-/** A JSON value up to the inline limit in the record itself, a larger one by the blob that holds it. */
-export type Payload = { readonly inline: unknown } | { readonly blob: string };
 
 export interface Failure {
   readonly code: string;

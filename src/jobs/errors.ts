@@ -156,6 +156,12 @@ export const errorCatalogue = catalogue({
     title: 'The task refused its input for good',
     help: 'The message is the task’s own. Correct the input and submit a new job.',
   },
+  'invalid-output': {
+    status: 500,
+    permanent: true,
+    title: 'The output of the task does not fit its schema',
+    help: 'The message names the path. Correct the task.',
+  },
   'executor-crashed': {
     status: 500,
     permanent: false,

@@ -32,6 +32,7 @@ export function afterFailure(params: {
   if (params.permanent) return { kind: 'give-up', because: 'permanent' };
   if (params.attempt >= params.maxAttempts) return { kind: 'give-up', because: 'attempts-used-up' };
   const { baseMs, factor, capMs } = params.policy;
-  const ceiling = Math.min(capMs, baseMs * factor ** (params.attempt - 1));
+  const growth = Math.min(factor ** (params.attempt - 1), Number.MAX_VALUE); // 0 × Infinity would be NaN
+  const ceiling = Math.min(capMs, baseMs * growth);
   return { kind: 'retry', delayMs: Math.floor(params.random * ceiling) };
 }

@@ -17,8 +17,11 @@ export const storedDtypes = [
   'int64',
   'uint64',
 ] as const;
-export const StoredDtype = Type.Union(storedDtypes.map((name) => Type.Literal(name)));
 export type StoredDtype = (typeof storedDtypes)[number];
+/** The type is said, for a union made by `map` has none. */
+export const StoredDtype = Type.Unsafe<StoredDtype>(
+  Type.Union(storedDtypes.map((name) => Type.Literal(name))),
+);
 
 const dimension = Type.Integer({ minimum: 1, maximum: 4_000_000_000 });
 

@@ -1,0 +1,124 @@
+// Installs what a fresh checkout lacks: the npm packages, a fast BLAS library, and with --python a virtual
+// environment with numpy. Silent where nothing is missing. Only failing npm packages end it with an error:
+// everything works without the rest, only slower or less tested.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const windows = process.platform === 'win32';
+
+/** @returns false where the packages are missing and could not be installed. */
+export function setup({ python = false } = {}) {
+  if (!packagesInstalled()) {
+    say('installing the npm packages');
+    const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {
+      cwd: root,
+      stdio: 'inherit',
+      shell: windows,
+    });
+    if (npm.status !== 0) {
+      say('npm ci failed (see above): nothing can run without the packages');
+      return false;
+    }
+  }
+  installBlas();
+  if (python) installNumpy();
+  return true;
+}
+
+/**
+ * npm leaves a copy of the lockfile in node_modules that lists what it installed. A lockfile that is merely
+ * newer, as after a git checkout, says nothing; one that names other versions does.
+ */
+function packagesInstalled() {
+  const lock = join(root, 'package-lock.json');
+  const installed = join(root, 'node_modules/.package-lock.json');
+  if (!existsSync(installed)) return false;
+  if (statSync(lock).mtimeMs <= statSync(installed).mtimeMs) return true;
+  const have = JSON.parse(readFileSync(installed, 'utf8')).packages;
+  return Object.entries(JSON.parse(readFileSync(lock, 'utf8')).packages).every(
+    ([path, { version, optional }]) =>
+      path === '' || have[path]?.version === version || (optional && !have[path]),
+  );
+}
+
+const blasPackage = 'libopenblas0-pthread';
+
+/** macOS has Accelerate; Linux gets OpenBLAS, by itself only where that is Debian and we are root. */
+function installBlas() {
+  if (process.platform !== 'linux' || openBlasFound()) return;
+  if (!succeeds('apt-get', ['--version'])) {
+    say(
+      'no OpenBLAS found: matrix products will be slow. Install it with the package manager of this system.',
+    );
+    return;
+  }
+  if (process.getuid() !== 0) {
+    say(`no OpenBLAS found: matrix products will be slow. Get it with: sudo apt-get install ${blasPackage}`);
+    return;
+  }
+  say(`installing Debian's ${blasPackage}, the fast kernel for matrix products`);
+  const apt = (...args) =>
+    spawnSync('apt-get', args, {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+      timeout: 300_000,
+    });
+  if (!succeeds('apt-cache', ['show', blasPackage])) apt('update');
+  const installed = apt('install', '-y', '--no-install-recommends', blasPackage);
+  if (installed.status !== 0) {
+    const why = installed.error?.message ?? String(installed.stderr).trim().split('\n').at(-1);
+    say(`that did not work (${why}): going on with the slow kernel`);
+  }
+}
+
+function openBlasFound() {
+  const known = spawnSync('ldconfig', ['-p'], {
+    encoding: 'utf8',
+    env: { ...process.env, PATH: `${process.env.PATH}:/sbin:/usr/sbin` },
+  });
+  if (/libopenblas[^\s]*\.so/.test(known.stdout ?? '')) return true;
+  return ['/usr/lib', '/usr/lib64', '/usr/local/lib', '/opt/OpenBLAS/lib']
+    .flatMap((folder) => [folder, ...subfolders(folder).filter((path) => path.includes('linux-gnu'))])
+    .flatMap((folder) => [folder, join(folder, 'openblas-pthread')])
+    .some((folder) => ['libopenblas.so', 'libopenblas.so.0'].some((name) => existsSync(join(folder, name))));
+}
+
+function subfolders(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? [join(folder, entry.name)] : [],
+  );
+}
+
+/** For the tests of the Python client. */
+function installNumpy() {
+  const venv = join(root, '.venv');
+  const interpreter = join(venv, windows ? 'Scripts/python.exe' : 'bin/python');
+  if (succeeds(interpreter, ['-c', 'import numpy'])) return;
+  say('making .venv with numpy, for the tests of the Python client');
+  const made = existsSync(interpreter) || succeeds('python3', ['-m', 'venv', venv]);
+  if (
+    !made ||
+    !succeeds(interpreter, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', 'numpy'])
+  ) {
+    say(
+      made ? 'numpy could not be installed' : 'no virtual environment could be made (is python3-venv there?)',
+    );
+    say('going on without: the tests of the Python client are skipped');
+  }
+}
+
+function succeeds(command, args) {
+  return spawnSync(command, args, { stdio: 'ignore', timeout: 300_000 }).status === 0;
+}
+
+function say(text) {
+  console.error(`setup: ${text}`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  if (!setup({ python: process.argv.includes('--python') })) process.exitCode = 1;
+}

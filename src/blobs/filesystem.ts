@@ -1,0 +1,233 @@
+/**
+ * Blobs as files of one folder, which several processes may open at the same time.
+ *
+ *     tmp/<id>            being written
+ *     <shelf>/<id>        published: the bytes, then a footer (filesystem/footer.ts)
+ *
+ * A shelf is the first digits of the UUIDv7, 17 minutes each: ids in order are shelves in order, and no shelf
+ * grows too large to list. A damaged file cannot be read and has no stat, but is listed and can be deleted.
+ */
+import { mkdir, open, readdir, rename, rm, rmdir, unlink, type FileHandle } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Clock } from '../clock.js';
+import { DrayError } from '../jobs/errors.js';
+import type { BlobInfo, BlobStore, BlobWriter } from './blob-store.js';
+import { isMissing, makeDurableFolder, readFully, storageError, syncFolder } from './filesystem/files.js';
+import { checkMediaType, footerSize, readFooter } from './filesystem/footer.js';
+import { GroupedSync } from './filesystem/grouped-sync.js';
+import { FileBlobWriter } from './filesystem/writer.js';
+
+const shelfDigits = 7;
+const shelfName = /^[0-9a-f]{7}$/;
+/** Ids come from outside: nothing but a UUID may become a part of a path. */
+const idShape = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const chunkSize = 1024 * 1024;
+/** Shelves whose folder is known to be durable; beyond this the oldest is forgotten and made sure of again. */
+const knownShelves = 16;
+
+/**
+ * @param cleanTemporary removes what dead writers left. Only for the one process that owns the folder, and
+ * before any other has it open: a live writer would lose its file.
+ * @throws DrayError `storage-full`.
+ */
+export async function openFilesystemBlobs(params: {
+  folder: string;
+  clock: Clock;
+  cleanTemporary?: boolean;
+}): Promise<BlobStore> {
+  const folder = resolve(params.folder);
+  try {
+    await makeDurableFolder(folder);
+    if (params.cleanTemporary === true) await clean(folder);
+    await mkdir(join(folder, 'tmp'), { recursive: true });
+    await syncFolder(folder);
+  } catch (error) {
+    throw storageError(error);
+  }
+  return new FilesystemBlobs(folder, params.clock);
+}
+
+async function clean(folder: string): Promise<void> {
+  await rm(join(folder, 'tmp'), { recursive: true, force: true });
+  for (const shelf of await shelvesOf(folder)) {
+    // Fails, as it should, for a shelf that holds anything.
+    await rmdir(join(folder, shelf)).catch(() => undefined);
+  }
+}
+
+async function shelvesOf(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isDirectory() && shelfName.test(entry.name))
+    .map((entry) => entry.name)
+    .sort();
+}
+
+class FilesystemBlobs implements BlobStore {
+  readonly #folder: string;
+  readonly #clock: Clock;
+  readonly #writers = new Set<BlobWriter>();
+  readonly #shelves = new Map<string, Promise<GroupedSync>>();
+
+  constructor(folder: string, clock: Clock) {
+    this.#folder = folder;
+    this.#clock = clock;
+  }
+
+  async create({ mediaType }: { mediaType: string }): Promise<BlobWriter> {
+    checkMediaType(mediaType);
+    const id = this.#clock.id();
+    const path = join(this.#folder, 'tmp', id);
+    let file: FileHandle;
+    try {
+      file = await open(path, 'wx', 0o600);
+    } catch (error) {
+      throw storageError(error);
+    }
+    const writer: BlobWriter = new FileBlobWriter({
+      id,
+      mediaType,
+      file,
+      path,
+      publish: (...args) => this.#publish(...args),
+      ended: () => this.#writers.delete(writer),
+    });
+    this.#writers.add(writer);
+    return writer;
+  }
+
+  async stat({ id }: { id: string }): Promise<BlobInfo | undefined> {
+    try {
+      const { file, info } = await this.#open(id);
+      await file.close();
+      return info;
+    } catch (error) {
+      if (error instanceof DrayError && error.code === 'blob-not-found') return undefined;
+      throw error;
+    }
+  }
+
+  async readInto(params: { id: string; offset: number; target: Uint8Array }): Promise<void> {
+    const { id, offset, target } = params;
+    const { file, info } = await this.#open(id);
+    try {
+      checkRange(info, offset, offset + target.length);
+      if (!(await readFully(file, target, offset))) throw damaged(id);
+    } finally {
+      await file.close();
+    }
+  }
+
+  async *read(params: { id: string; start?: number; end?: number }): AsyncGenerator<Uint8Array> {
+    const { file, info } = await this.#open(params.id);
+    try {
+      const { start = 0, end = info.size } = params;
+      checkRange(info, start, end);
+      for (let at = start; at < end; at += chunkSize) {
+        const chunk = Buffer.allocUnsafeSlow(Math.min(chunkSize, end - at));
+        if (!(await readFully(file, chunk, at))) throw damaged(params.id);
+        yield chunk;
+      }
+    } finally {
+      await file.close();
+    }
+  }
+
+  async list({ after = '', limit }: { after?: string; limit: number }): Promise<readonly string[]> {
+    const ids: string[] = [];
+    for (const shelf of await shelvesOf(this.#folder)) {
+      if (ids.length >= limit) break;
+      if (shelf < after.slice(0, shelfDigits)) continue;
+      const names = await readdir(join(this.#folder, shelf));
+      const found = names.filter((name) => idShape.test(name) && name.startsWith(shelf) && name > after);
+      for (const id of found.sort().slice(0, limit - ids.length)) ids.push(id);
+    }
+    return ids;
+  }
+
+  /** A crash right after may bring the blob back. */
+  async delete({ id }: { id: string }): Promise<boolean> {
+    if (!idShape.test(id)) return false;
+    try {
+      await unlink(this.#pathOf(id));
+      return true;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error;
+    }
+  }
+
+  /** Aborts what is not committed. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#writers].map((writer) => writer.abort()));
+  }
+
+  #pathOf(id: string): string {
+    return join(this.#folder, id.slice(0, shelfDigits), id);
+  }
+
+  async #open(id: string): Promise<{ file: FileHandle; info: BlobInfo }> {
+    if (!idShape.test(id)) throw notFound(id);
+    let file: FileHandle;
+    try {
+      file = await open(this.#pathOf(id), 'r');
+    } catch (error) {
+      throw isMissing(error) ? notFound(id) : error;
+    }
+    try {
+      const { size } = await file.stat();
+      const bytes = Buffer.allocUnsafe(footerSize);
+      const whole = size >= footerSize && (await readFully(file, bytes, size - footerSize));
+      const footer = whole ? readFooter(bytes, size) : undefined;
+      if (footer === undefined) throw damaged(id);
+      return { file, info: { id, ...footer } };
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  async #publish(id: string, temporary: string): Promise<void> {
+    const shelf = await this.#shelf(id.slice(0, shelfDigits));
+    const path = this.#pathOf(id);
+    await rename(temporary, path);
+    try {
+      await shelf.sync();
+    } catch (error) {
+      // Not known to be durable, so it must not be readable either.
+      await rm(path, { force: true });
+      throw error;
+    }
+  }
+
+  /** Resolves once the shelf's folder exists durably, whichever process made it. */
+  #shelf(name: string): Promise<GroupedSync> {
+    const known = this.#shelves.get(name);
+    if (known !== undefined) return known;
+    const path = join(this.#folder, name);
+    const shelf = mkdir(path, { recursive: true })
+      .then(() => syncFolder(this.#folder))
+      .then(() => new GroupedSync(() => syncFolder(path)));
+    this.#shelves.set(name, shelf);
+    shelf.catch(() => this.#shelves.delete(name));
+    for (const oldest of this.#shelves.keys()) {
+      if (this.#shelves.size <= knownShelves) break;
+      this.#shelves.delete(oldest);
+    }
+    return shelf;
+  }
+}
+
+function checkRange(info: BlobInfo, start: number, end: number): void {
+  if (start < 0 || end < start || end > info.size) {
+    throw new RangeError(`Blob ${info.id} has ${info.size} bytes; ${start} to ${end} is outside of it.`);
+  }
+}
+
+function notFound(id: string): DrayError {
+  return new DrayError('blob-not-found', `There is no blob ${id.slice(0, 64)}.`);
+}
+
+function damaged(id: string): DrayError {
+  return new DrayError('blob-not-found', `The file of blob ${id} is damaged: it is not as it was written.`);
+}

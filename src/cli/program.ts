@@ -1,0 +1,99 @@
+/** The `dray` command. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, Option } from 'commander';
+import type { Clock } from '../clock.js';
+import { options as serveOptions, readConfig, type Config } from '../config/options.js';
+import { DrayError } from '../jobs/errors.js';
+import type { Context, Handle } from './context.js';
+import { exitCodeHelp, exitCodes, tell, UsageError, type ExitCode } from './failure.js';
+import { addJobs } from './jobs.js';
+import { addResult } from './result.js';
+import { addSubmit } from './submit.js';
+import type { Terminal } from './terminal.js';
+
+export interface ProgramParams {
+  /** Runs the server; resolves when it has stopped, or rejects where it cannot start. */
+  serve(config: Config): Promise<void>;
+  readonly terminal: Terminal;
+  readonly clock: Clock;
+}
+
+export interface Program {
+  readonly command: Command;
+  /** Runs the command line. Never rejects: what goes wrong is written to stderr. */
+  run(argv: readonly string[]): Promise<ExitCode>;
+}
+
+export function buildProgram(params: ProgramParams): Program {
+  const context: Context = { terminal: params.terminal, clock: params.clock };
+  let exitCode: ExitCode = exitCodes.ok;
+  const handle: Handle = async (json, handler) => {
+    try {
+      exitCode = await handler();
+    } catch (error) {
+      exitCode = tell(params.terminal, error, json);
+    }
+  };
+
+  const command = new Command('dray')
+    .description('Takes heavy compute off a web backend: submit a job, workers run it, fetch the result.')
+    .version(version())
+    .exitOverride()
+    .showHelpAfterError('  → Add --help to see how it is used.')
+    .configureOutput({
+      writeOut: (text) => void params.terminal.out.write(text),
+      writeErr: (text) => void params.terminal.err.write(text),
+      outputError: (text, write) => write(text.replace(/^error: /, 'dray: ')),
+    })
+    .addHelpText('after', exitCodeHelp);
+  addServe(command, params, handle);
+  addSubmit(command, context, handle);
+  addJobs(command, context, handle);
+  addResult(command, context, handle);
+
+  return {
+    command,
+    async run(argv) {
+      try {
+        await command.parseAsync(argv);
+      } catch (error) {
+        // Commander throws where it has printed help, a version or a usage error, and the exit code tells which.
+        if (!(error instanceof CommanderError)) throw error;
+        exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+      }
+      return exitCode;
+    },
+  };
+}
+
+function addServe(program: Command, params: ProgramParams, handle: Handle): void {
+  const values = { integer: '<n>', bytes: '<size>', string: '<text>' } as const;
+  const serve = program
+    .command('serve')
+    .description('run everything on this machine: the HTTP API and the workers');
+  for (const { flag, variable, type, default: fallback, doc } of serveOptions) {
+    const shown = fallback === undefined ? `(${variable})` : `(${variable}, default: ${fallback})`;
+    // The defaults stay with the table, where variables come before them.
+    serve.addOption(new Option(`${flag} ${values[type]}`, `${doc} ${shown}`));
+  }
+  serve.action((flags: Record<string, unknown>) =>
+    handle(false, async () => {
+      await params.serve(configFrom(flags));
+      return exitCodes.ok;
+    }),
+  );
+}
+
+function configFrom(flags: Record<string, unknown>): Config {
+  try {
+    return readConfig(flags);
+  } catch (error) {
+    if (!(error instanceof DrayError)) throw error;
+    throw new UsageError(error.message, 'See `dray serve --help`.');
+  }
+}
+
+function version(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}

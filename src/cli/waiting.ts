@@ -1,0 +1,83 @@
+/** Waiting for a job, and telling how it ended. */
+import type { DrayClient } from '../client/http.js';
+import type { Job } from '../contract/job.js';
+import { isFinal } from '../jobs/life-cycle.js';
+import type { MatmulOutput } from '../tasks/matmul/input.js';
+import { exitCodes, type ExitCode } from './failure.js';
+import { formatDuration } from './format.js';
+import type { Progress } from './progress.js';
+import { remark } from './table.js';
+import { print, type Terminal } from './terminal.js';
+
+/** Waits until the job is final and shows its progress meanwhile. */
+export async function awaitJob(params: {
+  client: DrayClient;
+  id: string;
+  progress: Progress;
+  now: () => number;
+  signal: AbortSignal;
+}): Promise<Job> {
+  const { client, id, progress, now, signal } = params;
+  const stage = progress.stage('running', 'fraction');
+  const job = await client.wait(id, {
+    everySeconds: 1,
+    signal,
+    onJob: (seen) => {
+      if (isFinal(seen.status)) return;
+      const note = seen.status === 'in-progress' ? '' : remark(seen, now());
+      const attempt = seen.attempt > 1 ? `, attempt ${seen.attempt} of ${seen.maxAttempts}` : '';
+      stage.update(
+        seen.progress?.fraction ?? 0,
+        1,
+        `${seen.status}${attempt}${note === '' ? '' : `, ${note}`}`,
+      );
+    },
+  });
+  if (job.status === 'completed') stage.finish(`completed${runTime(job)}`);
+  else {
+    stage.update(job.progress?.fraction ?? 0, 1, job.status);
+    progress.stop();
+  }
+  return job;
+}
+
+function runTime(job: Job): string {
+  if (job.startedAt === undefined || job.finishedAt === undefined) return '';
+  return ` in ${formatDuration(Date.parse(job.finishedAt) - Date.parse(job.startedAt))}`;
+}
+
+export function exitCodeOf(job: Job): ExitCode {
+  return job.status === 'failed' || job.status === 'cancelled' ? exitCodes.failed : exitCodes.ok;
+}
+
+/** Says on stderr why the job has no result; nothing where it has one. */
+export function tellEnd(terminal: Terminal, job: Job, serverFlag: string): void {
+  if (job.status === 'cancelled') {
+    print(terminal.err, `dray: job ${job.id} was cancelled`);
+    print(terminal.err, '  → Submit it again if that was not meant.');
+  } else if (job.status === 'failed') {
+    const why = job.error ? `${job.error.code}: ${job.error.message}` : 'no reason is recorded';
+    const after = `after ${job.attempt} ${job.attempt === 1 ? 'attempt' : 'attempts'}`;
+    print(terminal.err, `dray: job ${job.id} failed ${after}: ${why}`);
+    print(
+      terminal.err,
+      `  → See \`dray jobs get ${job.id}${serverFlag}\`; run it again: \`dray jobs redrive ${job.id}${serverFlag}\`.`,
+    );
+  }
+}
+
+/** The summary of a product, read from a result of `matmul`; undefined where it is none. */
+export function matmulSummary(result: unknown): string | undefined {
+  if (!isMatmulOutput(result)) return undefined;
+  const { rows, cols, dtype, seconds, gflops, kernel, check, finite } = result;
+  const speed = `multiplied in ${formatDuration(1000 * seconds.multiply)}, ${gflops.toFixed(1)} GFLOP/s (${kernel})`;
+  const checked =
+    check.status === 'passed'
+      ? `checked: residual ${check.residual.toExponential(1)}, bound ${check.bound.toExponential(1)}`
+      : `not checked: ${check.reason}`;
+  return `${rows} × ${cols} ${dtype}, ${speed}, ${checked}${finite ? '' : ', holds infinities or NaN'}`;
+}
+
+function isMatmulOutput(result: unknown): result is MatmulOutput {
+  return typeof result === 'object' && result !== null && 'gflops' in result && 'check' in result;
+}

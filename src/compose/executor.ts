@@ -1,0 +1,39 @@
+/** The program of an executor: a child process of the worker, given its configuration as its one argument. */
+import { Worker } from 'node:worker_threads';
+import { openFilesystemBlobs } from '../blobs/filesystem.js';
+import { systemClock } from '../clock.js';
+import type { FromExecutor, ToExecutor } from '../worker/protocol.js';
+import { serveExecutor } from '../worker/run-task.js';
+import { builtInTasks } from './tasks.js';
+
+export interface ExecutorConfig {
+  readonly parent: number;
+  readonly blobs: string;
+  readonly memoryLimit: number;
+  readonly blas?: string;
+}
+
+const config = JSON.parse(process.argv[2]!) as ExecutorConfig;
+
+process.title = 'dray executor';
+new Worker(new URL('../worker/parent-watch.js', import.meta.url), { workerData: config.parent });
+process.once('disconnect', () => process.exit(0));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined); // the worker decides
+
+const early: ToExecutor[] = [];
+let listener = (message: ToExecutor): void => void early.push(message);
+process.on('message', (message) => listener(message as ToExecutor));
+
+const blobs = await openFilesystemBlobs({ folder: config.blobs, clock: systemClock });
+serveExecutor({
+  channel: {
+    onMessage: (serve) => {
+      listener = serve;
+      early.forEach(serve);
+    },
+    send: (message: FromExecutor) => void process.send?.(message),
+  },
+  tasks: builtInTasks({ blas: config.blas }),
+  blobs,
+  memoryLimit: config.memoryLimit,
+});

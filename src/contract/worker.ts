@@ -1,0 +1,23 @@
+/** The wire form of workers. */
+import { Type, type Static } from 'typebox';
+
+export const Worker = Type.Object(
+  {
+    id: Type.String(),
+    pid: Type.Integer(),
+    slots: Type.Integer({ description: 'Jobs that it can run at a time.' }),
+    busy: Type.Integer(),
+    executors: Type.Array(
+      Type.Object({
+        pid: Type.Integer(),
+        job: Type.Optional(Type.String({ description: 'The id of the job that it runs.' })),
+        memory: Type.Integer({ description: 'Resident set, bytes.' }),
+      }),
+    ),
+  },
+  { $id: 'Worker' },
+);
+
+export type Worker = Static<typeof Worker>;
+
+export const WorkerList = Type.Object({ workers: Type.Array(Worker) });

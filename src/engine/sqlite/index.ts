@@ -1,0 +1,159 @@
+/** The engine of one machine: SQLite in a thread of this process. */
+import type { Clock } from '../../clock.js';
+import { DrayError } from '../../jobs/errors.js';
+import { limits } from '../../jobs/limits.js';
+import type { Payload } from '../../jobs/payload.js';
+import type { Engine, Failure, Job, JobEvent, Lease, ListParams, NewJob, Outcome } from '../engine.js';
+import { Batcher } from './batcher.js';
+import { ClaimQueue } from './claims.js';
+import { decodeCursor, encodeCursor } from './cursor.js';
+import { Listeners } from './listeners.js';
+import { payloadColumns, readRecord, statusNumbers, storedJob, submittedJob } from './rows.js';
+import { StoreThread } from './store-thread.js';
+
+/**
+ * Opens, or makes, the database in `file` and takes it for this process until `close()`. Leases of an earlier
+ * owner are expired: its workers died with it. Wall clock and lease times are those of `clock`.
+ *
+ * @throws DrayError `unavailable` where another process owns the file or a newer version of Dray wrote it.
+ */
+export async function openSqliteEngine(params: { file: string; clock: Clock }): Promise<Engine> {
+  const thread = await StoreThread.open({ file: params.file, now: params.clock.now() });
+  return new SqliteEngine(thread, params.clock);
+}
+
+class SqliteEngine implements Engine {
+  readonly #thread: StoreThread;
+  readonly #claims: ClaimQueue;
+  readonly #batcher: Batcher;
+  readonly #listeners = new Listeners();
+  #closing: Promise<void> | undefined;
+
+  constructor(thread: StoreThread, clock: Clock) {
+    this.#thread = thread;
+    this.#claims = new ClaimQueue(() => clock.token());
+    this.#batcher = new Batcher({ clock, claims: this.#claims, post: (batch) => thread.post(batch) });
+    thread.listen({
+      onReply: (reply) => {
+        this.#batcher.onReply(reply);
+        this.#listeners.tell(reply.changes);
+      },
+      onGone: (error) => {
+        this.#claims.close(error);
+        this.#batcher.fail(error);
+      },
+    });
+  }
+
+  async submit({ jobs }: { jobs: readonly NewJob[] }): Promise<readonly Job[]> {
+    const { createdAt } = await this.#batcher.call('submit', { jobs: jobs.map(storedJob) });
+    return jobs.map((job) => submittedJob(job, createdAt));
+  }
+
+  claim(params: {
+    worker: string;
+    types: readonly string[];
+    max: number;
+    leaseMs: number;
+    signal: AbortSignal;
+  }): Promise<readonly Lease[]> {
+    const { signal, ...claim } = params;
+    const leases = this.#claims.add(claim, signal);
+    this.#batcher.schedule();
+    return leases;
+  }
+
+  heartbeat({ leases, leaseMs }: Parameters<Engine['heartbeat']>[0]): Promise<readonly Outcome[]> {
+    return this.#batcher.call('heartbeat', {
+      leases: leases.map(({ id, token, progress }) => ({
+        id,
+        token,
+        progress: progress === undefined ? null : JSON.stringify(progress),
+      })),
+      leaseMs,
+    });
+  }
+
+  complete(params: { id: string; token: string; result: Payload; peakMemory?: number }): Promise<Outcome> {
+    const { id, token, result, peakMemory = null } = params;
+    const { json, blob } = payloadColumns(result);
+    return this.#batcher.call('complete', { id, token, result: json, resultBlob: blob, peakMemory });
+  }
+
+  fail(params: {
+    id: string;
+    token: string;
+    error: Failure;
+    retryInMs?: number;
+    peakMemory?: number;
+  }): Promise<Outcome> {
+    const { id, token, error, retryInMs, peakMemory = null } = params;
+    return this.#batcher.call('fail', {
+      id,
+      token,
+      error: JSON.stringify(error),
+      retryInMs: retryInMs === undefined ? null : Math.max(0, Math.ceil(retryInMs)),
+      peakMemory,
+    });
+  }
+
+  release({ id, token }: { id: string; token: string }): Promise<Outcome> {
+    return this.#batcher.call('release', { id, token });
+  }
+
+  cancel({ id }: { id: string }): Promise<Outcome> {
+    return this.#batcher.call('cancel', { id });
+  }
+
+  redrive({ id }: { id: string }): Promise<Outcome> {
+    return this.#batcher.call('redrive', { id });
+  }
+
+  async get({ id }: { id: string }): Promise<Job | undefined> {
+    const record = await this.#batcher.call('get', { id });
+    return record === undefined ? undefined : readRecord(record).job;
+  }
+
+  async list(params: ListParams): Promise<{ readonly jobs: readonly Job[]; readonly nextCursor?: string }> {
+    const limit = Math.min(params.limit, limits.listPage);
+    const records = await this.#batcher.call('list', {
+      status: params.status === undefined ? null : statusNumbers[params.status],
+      type: params.type ?? null,
+      before: params.cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(params.cursor),
+      limit: limit + 1, // one more tells whether there is another page
+    });
+    const page = records.slice(0, limit).map(readRecord);
+    const last = page.at(-1);
+    return {
+      jobs: page.map(({ job }) => job),
+      ...(records.length > limit && last && { nextCursor: encodeCursor(last.seq) }),
+    };
+  }
+
+  subscribe(listener: (event: JobEvent) => void): () => void {
+    return this.#listeners.add(listener);
+  }
+
+  maintain(): Promise<{
+    readonly released: number;
+    readonly expired: number;
+    readonly nextDueInMs?: number;
+  }> {
+    return this.#batcher.call('maintain', {});
+  }
+
+  async ping(): Promise<void> {
+    await this.#batcher.call('ping', {});
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    const reason = new DrayError('unavailable', 'The job store is closed: the server is stopping.');
+    this.#claims.close(reason);
+    await this.#batcher.drain(reason);
+    await this.#thread.close();
+  }
+}

@@ -1,0 +1,110 @@
+/** What the main thread and the thread that owns the database say to each other. Plain data only. */
+import type { ErrorCode } from '../../jobs/errors.js';
+import type { Outcome } from '../engine.js';
+import type { Change } from './rows.js';
+
+/** A job as its columns, JSON already written. Exactly one of `input` and `inputBlob` is not null. */
+export interface StoredJob {
+  readonly id: string;
+  readonly type: string;
+  readonly input: string | null;
+  readonly inputBlob: string | null;
+  readonly retry: string;
+  readonly timeoutMs: number;
+  readonly maxAttempts: number;
+}
+
+/** Params and result of each operation. Jobs come back as the text of their `record` (rows.ts). */
+export interface Operations {
+  submit: { params: { jobs: readonly StoredJob[] }; result: { createdAt: number } };
+  /** `token` is random and unique to the call: the leases' tokens are made from it. */
+  claim: {
+    params: { worker: string; types: readonly string[]; max: number; leaseMs: number; token: string };
+    result: readonly string[];
+  };
+  heartbeat: {
+    params: { leases: readonly { id: string; token: string; progress: string | null }[]; leaseMs: number };
+    result: readonly Outcome[];
+  };
+  complete: {
+    params: {
+      id: string;
+      token: string;
+      result: string | null;
+      resultBlob: string | null;
+      peakMemory: number | null;
+    };
+    result: Outcome;
+  };
+  fail: {
+    params: {
+      id: string;
+      token: string;
+      error: string;
+      retryInMs: number | null;
+      peakMemory: number | null;
+    };
+    result: Outcome;
+  };
+  release: { params: { id: string; token: string }; result: Outcome };
+  cancel: { params: { id: string }; result: Outcome };
+  redrive: { params: { id: string }; result: Outcome };
+  get: { params: { id: string }; result: string | undefined };
+  /** `before` is exclusive. */
+  list: {
+    params: { status: number | null; type: string | null; before: number; limit: number };
+    result: readonly string[];
+  };
+  maintain: {
+    params: Record<string, never>;
+    result: { released: number; expired: number; nextDueInMs?: number };
+  };
+  ping: { params: Record<string, never>; result: true };
+}
+
+export type OperationName = keyof Operations;
+export type Params<K extends OperationName> = Operations[K]['params'];
+export type Result<K extends OperationName> = Operations[K]['result'];
+
+export type Request<K extends OperationName = OperationName> = {
+  readonly [N in K]: { readonly op: N; readonly params: Params<N> };
+}[K];
+
+/** The moment of a batch by the main thread's clock: wall clock and monotonic, in ms. */
+export interface Moment {
+  readonly now: number;
+  readonly monotonic: number;
+}
+
+export interface Batch {
+  readonly at: Moment;
+  readonly requests: readonly Request[];
+}
+
+export interface StoreError {
+  readonly code: ErrorCode;
+  readonly detail: string;
+}
+
+export type Answer =
+  | { readonly ok: true; readonly result: Result<OperationName> }
+  | { readonly ok: false; readonly error: StoreError };
+
+/** Sent after the commit: an answer for each request, in order, and all changes. */
+export interface Reply {
+  readonly answers: readonly Answer[];
+  readonly changes: readonly Change[];
+}
+
+/** The first message of the thread, then one `reply` per batch. */
+export type FromThread =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'refused'; readonly error: StoreError }
+  | { readonly kind: 'reply'; readonly reply: Reply };
+
+export type ToThread = { readonly kind: 'batch'; readonly batch: Batch } | { readonly kind: 'close' };
+
+export interface ThreadData {
+  readonly file: string;
+  readonly now: number;
+}

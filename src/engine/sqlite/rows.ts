@@ -1,0 +1,139 @@
+/** Between the columns of the jobs table and the engine's types. */
+import type { Status } from '../../jobs/life-cycle.js';
+import type { Payload } from '../../jobs/payload.js';
+import type { RetryPolicy } from '../../jobs/retry.js';
+import type { EndedAttempt, Failure, Job, Lease, NewJob, Progress } from '../engine.js';
+import type { StoredJob } from './protocol.js';
+
+/** The numbers are in every database file: none may ever change its meaning. */
+export const statusNumbers: Readonly<Record<Status, number>> = {
+  scheduled: 0,
+  pending: 1,
+  'in-progress': 2,
+  completed: 3,
+  failed: 4,
+  cancelled: 5,
+};
+
+const statusNames = Object.fromEntries(
+  Object.entries(statusNumbers).map(([name, number]) => [number, name]),
+) as Readonly<Record<number, Status>>;
+
+export function statusName(number: number): Status {
+  const name = statusNames[number];
+  if (name === undefined) throw new RangeError(`no status has the number ${number}`);
+  return name;
+}
+
+/** What operations return of a job that they changed. */
+export interface Change {
+  readonly id: string;
+  readonly type: string;
+  readonly status: number;
+  readonly version: number;
+}
+
+/** A job as the `record` column gives it, parsed. What was JSON in a column still is. */
+interface JobRecord extends Change {
+  readonly seq: number;
+  readonly input: string | null;
+  readonly inputBlob: string | null;
+  readonly retry: string;
+  readonly timeoutMs: number;
+  readonly attempt: number;
+  readonly maxAttempts: number;
+  readonly createdAt: number;
+  readonly runAt: number | null;
+  readonly startedAt: number | null;
+  readonly finishedAt: number | null;
+  readonly worker: string | null;
+  readonly token: string | null;
+  readonly progress: string | null;
+  readonly result: string | null;
+  readonly resultBlob: string | null;
+  readonly error: string | null;
+  readonly history: string;
+}
+
+/** The columns of a payload. What JSON has no word for, such as undefined, is stored as null. */
+export function payloadColumns(payload: Payload): { json: string | null; blob: string | null } {
+  if ('blob' in payload) return { json: null, blob: payload.blob };
+  const json = JSON.stringify(payload.inline) as string | undefined;
+  return { json: json ?? 'null', blob: null };
+}
+
+function payload(json: string | null, blob: string | null): Payload | undefined {
+  if (json !== null) return { inline: JSON.parse(json) as unknown };
+  return blob === null ? undefined : { blob };
+}
+
+export function storedJob(job: NewJob): StoredJob {
+  const { json, blob } = payloadColumns(job.input);
+  return {
+    id: job.id,
+    type: job.type,
+    input: json,
+    inputBlob: blob,
+    retry: JSON.stringify(job.retry),
+    timeoutMs: job.timeoutMs,
+    maxAttempts: job.retry.attempts,
+  };
+}
+
+/** The job as its submit stored it, without reading it back. */
+export function submittedJob(job: NewJob, createdAt: number): Job {
+  return {
+    id: job.id,
+    type: job.type,
+    status: 'pending',
+    version: 1,
+    input: job.input,
+    retry: job.retry,
+    timeoutMs: job.timeoutMs,
+    attempt: 0,
+    maxAttempts: job.retry.attempts,
+    createdAt,
+    attempts: [],
+  };
+}
+
+export interface ReadJob {
+  readonly job: Job;
+  /** The job's place in the order of submission. */
+  readonly seq: number;
+  readonly token: string | null;
+}
+
+export function readRecord(text: string): ReadJob {
+  const record = JSON.parse(text) as JobRecord;
+  const input = payload(record.input, record.inputBlob);
+  if (input === undefined) throw new RangeError(`job ${record.id} has no input`);
+  const result = payload(record.result, record.resultBlob);
+  const job: Job = {
+    id: record.id,
+    type: record.type,
+    status: statusName(record.status),
+    version: record.version,
+    input,
+    retry: JSON.parse(record.retry) as RetryPolicy,
+    timeoutMs: record.timeoutMs,
+    attempt: record.attempt,
+    maxAttempts: record.maxAttempts,
+    createdAt: record.createdAt,
+    ...(record.runAt !== null && { runAt: record.runAt }),
+    ...(record.startedAt !== null && { startedAt: record.startedAt }),
+    ...(record.finishedAt !== null && { finishedAt: record.finishedAt }),
+    ...(record.worker !== null && { worker: record.worker }),
+    ...(record.progress !== null && { progress: JSON.parse(record.progress) as Progress }),
+    ...(result !== undefined && { result }),
+    ...(record.error !== null && { error: JSON.parse(record.error) as Failure }),
+    attempts: JSON.parse(record.history) as EndedAttempt[],
+  };
+  return { job, seq: record.seq, token: record.token };
+}
+
+export function readLease(text: string): Lease {
+  const { job, token } = readRecord(text);
+  if (token === null) throw new RangeError(`job ${job.id} is not leased`);
+  return { job, token };
+}

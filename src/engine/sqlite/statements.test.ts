@@ -1,0 +1,72 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openDatabase } from './database.js';
+import { sqlText, type Database } from './statements.js';
+
+const names = readdirSync(new URL('./sql/', import.meta.url))
+  .filter((name) => name.endsWith('.sql'))
+  .map((name) => name.slice(0, -'.sql'.length));
+
+const body = (name: string): string => sqlText(name).replaceAll(/--.*$/gm, '');
+
+describe('SQL files', () => {
+  let folder: string;
+  let db: Database;
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'dray-statements-'));
+    db = openDatabase(join(folder, 'jobs.db'));
+  });
+
+  afterAll(() => {
+    db.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  test.each(names)('%s.sql names its parameters in its header, all of them and no other', (name) => {
+    const header = /^-- params: (.*)$/m.exec(sqlText(name))?.[1] ?? '';
+    const named = header
+      .replaceAll(/\([^)]*\)/g, '')
+      .split(',')
+      .map((param) => param.trim());
+    const used = [...body(name).matchAll(/:([a-zA-Z]+)/g)].map((match) => match[1]!);
+    expect(new Set(named.filter(Boolean))).toEqual(new Set(used));
+  });
+
+  // What each statement reads of the table. The planner has no statistics, so this is what every file gets.
+  const byId = 'SEARCH jobs USING INDEX sqlite_autoindex_jobs_1 (id=?)';
+  const bySeq = 'SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)';
+  const stretch = 'SEARCH jobs USING COVERING INDEX jobs_by_status (status=? AND type=?';
+  const access: Readonly<Record<string, readonly string[]>> = {
+    cancel: [byId],
+    claim: [bySeq],
+    complete: [byId],
+    expire: ['SEARCH jobs USING COVERING INDEX jobs_leased (lease_until<?)'],
+    fail: [byId],
+    get: [byId],
+    heartbeat: [byId],
+    newest: ['SEARCH jobs USING INTEGER PRIMARY KEY (rowid<?)'],
+    'newest-of': [`${stretch} AND seq<?)`],
+    'next-due': ['SEARCH jobs USING COVERING INDEX jobs_scheduled'],
+    'oldest-pending': [`${stretch})`],
+    page: [bySeq],
+    ping: ['SEARCH jobs'],
+    redrive: [byId],
+    release: [byId],
+    'release-due': [bySeq, 'SEARCH jobs USING COVERING INDEX jobs_scheduled (run_at<?)'],
+    submit: [],
+    'types-of': [
+      'SEARCH jobs USING COVERING INDEX jobs_by_status (status=?)',
+      'SEARCH jobs USING COVERING INDEX jobs_by_status (status=? AND type>?)',
+    ],
+  };
+
+  test.each(names)('%s.sql finds its jobs by the index that is meant, and never sorts', (name) => {
+    const plan = db.prepare(`EXPLAIN QUERY PLAN ${body(name)}`).all() as { detail: string }[];
+    const steps = plan.map((step) => step.detail);
+    expect(steps.filter((step) => /^(SCAN|SEARCH) jobs/.test(step))).toEqual(access[name]);
+    expect(steps.filter((step) => step.includes('TEMP B-TREE'))).toEqual([]);
+  });
+});

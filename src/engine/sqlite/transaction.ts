@@ -1,0 +1,66 @@
+/** Runs a batch: one transaction, and so one fsync, for all of its requests. */
+import { DrayError, isDiskFull } from '../../jobs/errors.js';
+import type { Handlers, Transaction } from './operations.js';
+import type { Answer, Batch, Moment, OperationName, Reply, Request, Result, StoreError } from './protocol.js';
+import type { Database } from './statements.js';
+
+/**
+ * Where the batch fails as a whole it is rolled back and its requests run again one by one, each in a
+ * transaction of its own: an error reaches only the caller whose request causes it.
+ */
+export function runBatch(db: Database, handlers: Handlers, { at, requests }: Batch): Reply {
+  try {
+    const { result, changes } = transact(db, at, (transaction) =>
+      requests.map((request): Answer => ({ ok: true, result: handle(handlers, request, transaction) })),
+    );
+    return { answers: result, changes };
+  } catch {
+    const all: Transaction['changes'] = [];
+    const answers = requests.map((request): Answer => {
+      try {
+        const { result, changes } = transact(db, at, (transaction) => handle(handlers, request, transaction));
+        all.push(...changes);
+        return { ok: true, result };
+      } catch (error) {
+        return { ok: false, error: storeError(error) };
+      }
+    });
+    return { answers, changes: all };
+  }
+}
+
+/** Commits what `run` does, or nothing of it where it or the commit throws. */
+export function transact<T>(
+  db: Database,
+  at: Moment,
+  run: (transaction: Transaction) => T,
+): { result: T; changes: Transaction['changes'] } {
+  const transaction: Transaction = { at, changes: [] };
+  db.exec('BEGIN');
+  try {
+    const result = run(transaction);
+    db.exec('COMMIT');
+    return { result, changes: transaction.changes };
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK'); // some errors, a full disk among them, roll back by themselves
+    throw error;
+  }
+}
+
+function handle<K extends OperationName>(
+  handlers: Handlers,
+  request: Request<K>,
+  transaction: Transaction,
+): Result<K> {
+  return handlers[request.op](request.params, transaction);
+}
+
+/** An error in the form that crosses from thread to thread. */
+export function storeError(error: unknown): StoreError {
+  if (error instanceof DrayError) return { code: error.code, detail: error.message };
+  if (isDiskFull(error)) {
+    return { code: 'storage-full', detail: 'The disk that holds the jobs is full; nothing was stored.' };
+  }
+  const detail = error instanceof Error ? error.message : String(error);
+  return { code: 'internal', detail: `The job store failed: ${detail}` };
+}

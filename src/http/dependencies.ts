@@ -1,0 +1,29 @@
+/** What the HTTP side needs; compose/ fills it in. */
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { BlobStore } from '../blobs/blob-store.js';
+import type { Clock } from '../clock.js';
+import type { Worker } from '../contract/worker.js';
+import type { Engine } from '../engine/engine.js';
+import type { TaskRegistry } from '../tasks/registry.js';
+
+export interface Dependencies {
+  readonly engine: Engine;
+  readonly blobs: BlobStore;
+  readonly tasks: TaskRegistry;
+  readonly clock: Clock;
+  readonly workers: () => readonly Worker[];
+  /** False where the worker's consume loop has stopped moving. */
+  readonly healthy: () => boolean;
+  readonly bodyLimit: number;
+  readonly version: string;
+}
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;

@@ -1,0 +1,55 @@
+/** Every error of the HTTP side becomes a problem document here, and only here. */
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import type { Problem } from '../contract/problem.js';
+import { DrayError, errorCatalogue, isDiskFull, type ErrorCode } from '../jobs/errors.js';
+
+const docs = 'https://github.com/dray-jobs/dray/blob/main/docs/errors.md';
+const retryAfterSeconds = 5;
+
+export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const known = asDrayError(error);
+  const { status, title } = errorCatalogue[known.code];
+  if (status >= 500) request.log.error({ err: error }, 'request failed');
+  const problem: Problem = {
+    type: `${docs}#${known.code}`,
+    title,
+    status,
+    code: known.code,
+    detail: known.code === 'internal' ? 'The server met an unexpected error.' : known.message,
+    ...(known.field === undefined ? {} : { field: known.field }),
+    requestId: request.id,
+  };
+  if (status === 503 || status === 507) void reply.header('retry-after', retryAfterSeconds);
+  // A body that was refused half-way is not read to its end: the connection cannot be used again.
+  if (!request.raw.complete) void reply.header('connection', 'close');
+  return reply.code(status).type('application/problem+json').send(JSON.stringify(problem));
+}
+
+function asDrayError(error: unknown): DrayError {
+  if (error instanceof DrayError) return error;
+  if (isDiskFull(error))
+    return new DrayError('storage-full', 'the disk of the data folder is full', { cause: error });
+  const { validation, validationContext, code, message } = error as Partial<FastifyError>;
+  if (validation) {
+    const path = (validationContext ?? 'request') + (validation[0]?.instancePath ?? '').replaceAll('/', '.');
+    return new DrayError(
+      'invalid-request',
+      `${path}: ${validation[0]?.message ?? 'does not fit its schema'}`,
+      {
+        field: path,
+      },
+    );
+  }
+  const mapped = fastifyCodes[code ?? ''];
+  if (mapped) return new DrayError(mapped, message ?? '');
+  return new DrayError('internal', message ?? String(error), { cause: error });
+}
+
+const fastifyCodes: Readonly<Record<string, ErrorCode>> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'invalid-request',
+  FST_ERR_BAD_URL: 'invalid-request',
+  ECONNRESET: 'upload-incomplete',
+  ERR_STREAM_PREMATURE_CLOSE: 'upload-incomplete',
+};

@@ -1,0 +1,67 @@
+/** The result of a job in the form that the client asks for. */
+import accepts from 'accepts';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Readable } from 'node:stream';
+import { loadPayload } from '../blobs/payload.js';
+import type { Job } from '../engine/engine.js';
+import { DrayError } from '../jobs/errors.js';
+import type { Representation } from '../tasks/task.js';
+import type { Dependencies } from './dependencies.js';
+import { sendBlob } from './ranges.js';
+
+export async function sendResult(
+  job: Job,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { tasks, blobs }: Dependencies,
+): Promise<FastifyReply> {
+  if (job.status !== 'completed' || job.result === undefined) {
+    const why = job.error ? `: ${job.error.code}: ${job.error.message}` : '';
+    throw new DrayError('result-not-ready', `job ${job.id} is ${job.status}${why}`);
+  }
+  const output = await loadPayload(blobs, job.result);
+  const forms = tasks.get(job.type).represent?.(output) ?? [plain(output)];
+  const wanted = accepts(request.raw).type(forms.map((form) => form.mediaType));
+  const form = forms.find(({ mediaType }) => mediaType === wanted);
+  if (!form) {
+    throw new DrayError(
+      'not-acceptable',
+      `this result can be had as ${forms.map(({ mediaType }) => mediaType).join(' or ')}`,
+    );
+  }
+  void reply.header('vary', 'accept');
+  if (form.blob !== undefined) {
+    const info = await blobs.stat({ id: form.blob });
+    if (!info) throw new DrayError('blob-not-found', `the result of job ${job.id} has been removed`);
+    return sendBlob(request, reply, blobs, { ...info, mediaType: form.mediaType }, fileName(job, form));
+  }
+  return reply.type(form.mediaType).send(await started(form.stream!(blobs)));
+}
+
+function plain(output: unknown): Representation {
+  return {
+    mediaType: 'application/json',
+    // eslint-disable-next-line @typescript-eslint/require-await -- the seam is a stream
+    async *stream() {
+      yield JSON.stringify(output);
+    },
+  };
+}
+
+function fileName(job: Job, form: Representation): string {
+  return `${job.id}.${form.mediaType.replace(/^.*\/(x-)?/, '')}`;
+}
+
+/** A stream whose first chunk is there: a form that cannot carry the data refuses while a status can still be set. */
+async function started(source: AsyncIterable<Uint8Array | string>): Promise<Readable> {
+  const iterator = source[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  async function* all(): AsyncGenerator<Uint8Array | string> {
+    try {
+      for (let next = first; !next.done; next = await iterator.next()) yield next.value;
+    } finally {
+      await iterator.return?.();
+    }
+  }
+  return Readable.from(all(), { objectMode: false });
+}

@@ -1,0 +1,165 @@
+/** /v1/jobs: submit, read, wait, list, cancel, re-drive, fetch the result. */
+import { Type } from 'typebox';
+import { Job, JobId, JobList, JobStatus, SubmitJob } from '../../contract/job.js';
+import { Problem } from '../../contract/problem.js';
+import type { Job as EngineJob, Outcome } from '../../engine/engine.js';
+import { DrayError } from '../../jobs/errors.js';
+import { isFinal, type Status } from '../../jobs/life-cycle.js';
+import { limits } from '../../jobs/limits.js';
+import type { App, Dependencies } from '../dependencies.js';
+import { viewJob } from '../job-view.js';
+import { JobWatch, parseWait } from '../job-watch.js';
+import { sendResult } from '../result.js';
+import { submitFrom } from '../submission.js';
+
+const Wait = Type.Optional(
+  Type.String({ description: 'How long to wait for the job to end, such as 30s; at most 60s.' }),
+);
+const ById = Type.Object({ id: JobId });
+const Waiting = Type.Object({ wait: Wait }, { additionalProperties: false });
+const tags = ['jobs'];
+
+export function jobRoutes(app: App, dependencies: Dependencies): void {
+  const { engine, clock } = dependencies;
+  const watch = new JobWatch(engine, clock);
+
+  app.post(
+    '/v1/jobs',
+    {
+      schema: {
+        tags,
+        summary: 'Submit a job',
+        description:
+          'As application/json, or as multipart/form-data whose file parts (.npy) are named after members of the input and whose text part `job` holds the rest.',
+        consumes: ['application/json', 'multipart/form-data'],
+        querystring: Waiting,
+        body: SubmitJob,
+        response: { 202: Job, 200: Job, '4xx': Problem },
+      },
+    },
+    async (request, reply) => {
+      const waitMs = parseWait(request.query.wait);
+      const submitted = await submitFrom(request, dependencies);
+      const job = waitMs > 0 ? await waitFor(submitted.id, waitMs, request.raw) : submitted;
+      return reply
+        .code(waitMs > 0 && isFinal(job.status) ? 200 : 202)
+        .header('location', `/v1/jobs/${job.id}`)
+        .send(viewJob(job));
+    },
+  );
+
+  app.get(
+    '/v1/jobs',
+    {
+      schema: {
+        tags,
+        summary: 'List jobs, newest first',
+        querystring: Type.Object(
+          {
+            status: Type.Optional(JobStatus),
+            type: Type.Optional(Type.String({ maxLength: 128 })),
+            limit: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.listPage, default: 50 })),
+            cursor: Type.Optional(
+              Type.String({ maxLength: 200, description: 'nextCursor of the page before.' }),
+            ),
+          },
+          { additionalProperties: false },
+        ),
+        response: { 200: JobList, '4xx': Problem },
+      },
+    },
+    async (request) => {
+      const { status, type, limit = 50, cursor } = request.query;
+      const page = await engine.list({
+        limit,
+        ...(status === undefined ? {} : { status: status as Status }),
+        ...(type === undefined ? {} : { type }),
+        ...(cursor === undefined ? {} : { cursor }),
+      });
+      return { jobs: page.jobs.map(viewJob), nextCursor: page.nextCursor ?? null };
+    },
+  );
+
+  app.get(
+    '/v1/jobs/:id',
+    {
+      schema: {
+        tags,
+        summary: 'Read a job, or wait for its end',
+        params: ById,
+        querystring: Waiting,
+        response: { 200: Job, '4xx': Problem },
+      },
+    },
+    async (request) => viewJob(await waitFor(request.params.id, parseWait(request.query.wait), request.raw)),
+  );
+
+  app.get(
+    '/v1/jobs/:id/result',
+    {
+      schema: {
+        tags,
+        summary: 'Fetch the result',
+        description: 'In the form that Accept asks for; a .npy result can be fetched in ranges.',
+        params: ById,
+        response: { '4xx': Problem },
+      },
+    },
+    async (request, reply) => sendResult(await find(request.params.id), request, reply, dependencies),
+  );
+
+  app.post(
+    '/v1/jobs/:id/cancel',
+    { schema: { tags, summary: 'Cancel a job', params: ById, response: { 200: Job, '4xx': Problem } } },
+    async (request) => changed(request.params.id, await engine.cancel(request.params), 'cancelled'),
+  );
+
+  app.post(
+    '/v1/jobs/:id/redrive',
+    {
+      schema: {
+        tags,
+        summary: 'Run a failed job again',
+        params: ById,
+        response: { 200: Job, '4xx': Problem },
+      },
+    },
+    async (request) => changed(request.params.id, await engine.redrive(request.params), 're-driven'),
+  );
+
+  async function find(id: string): Promise<EngineJob> {
+    return (await engine.get({ id })) ?? missing(id);
+  }
+
+  async function waitFor(
+    id: string,
+    waitMs: number,
+    raw: {
+      socket: {
+        once(event: 'close', listener: () => void): void;
+        off(event: 'close', listener: () => void): void;
+      };
+    },
+  ): Promise<EngineJob> {
+    if (waitMs === 0) return find(id);
+    const gone = new AbortController();
+    const onClose = () => gone.abort();
+    raw.socket.once('close', onClose);
+    try {
+      return (await watch.untilFinal(id, waitMs, gone.signal)) ?? missing(id);
+    } finally {
+      raw.socket.off('close', onClose);
+    }
+  }
+
+  async function changed(id: string, outcome: Outcome, wanted: string): Promise<Job> {
+    if (outcome === 'not-found') return missing(id);
+    const job = await find(id);
+    if (outcome === 'applied') return viewJob(job);
+    throw new DrayError('wrong-state', `job ${id} is ${job.status} and cannot be ${wanted}`);
+  }
+}
+
+function missing(id: string): never {
+  throw new DrayError('job-not-found', `there is no job ${id}`);
+}

@@ -1,0 +1,74 @@
+/**
+ * A job submitted as JSON. The body is read as it arrives: members of the input that the task reads as
+ * streams go straight into a blob, everything else is small.
+ */
+import type { BlobStore } from '../blobs/blob-store.js';
+import type { SubmitJob } from '../contract/job.js';
+import { DrayError } from '../jobs/errors.js';
+import { limits } from '../jobs/limits.js';
+import { ObjectSink } from '../json/object.js';
+import { RawValueSink } from '../json/raw.js';
+import { readJson } from '../json/read.js';
+import type { ValueSink } from '../json/sink.js';
+import type { TaskRegistry } from '../tasks/registry.js';
+import { SpoolSink } from './spool.js';
+import type { Uploads } from './uploads.js';
+
+export interface SubmissionContext {
+  readonly tasks: TaskRegistry;
+  readonly blobs: BlobStore;
+  readonly uploads: Uploads;
+  readonly bodyLimit: number;
+}
+
+/** Members of the envelope besides the input are small. */
+const smallMember = 4_096;
+
+/**
+ * @throws DrayError with a 4xx code that names the field, and in a matrix the row and column. The uploads
+ * hold what was stored until then; discarding them is the caller's.
+ */
+export async function readJsonSubmission(
+  body: AsyncIterable<Uint8Array>,
+  context: SubmissionContext,
+): Promise<SubmitJob> {
+  let type: ValueSink | undefined;
+  let early: SpoolSink | undefined;
+  const envelope = new ObjectSink((key) => {
+    if (key === 'type') return (type = new RawValueSink({ field: 'type', limit: smallMember }));
+    if (key === 'input') {
+      if (type) return inputSink(typeOf(type.value()), context);
+      return (early = new SpoolSink(context.blobs));
+    }
+    if (key === 'retry' || key === 'timeoutMs') return new RawValueSink({ field: key, limit: smallMember });
+    throw new DrayError('invalid-request', `body.${key.slice(0, 64)} is not known here`, { field: key });
+  });
+  try {
+    const request = (await readJson(body, envelope, { limit: context.bodyLimit })) as SubmitJob;
+    if (early) {
+      const sink = inputSink(typeOf(type?.value()), context);
+      request.input = await readJson(early.bytes(), sink, { limit: context.bodyLimit });
+    }
+    await context.uploads.commitShared();
+    return request;
+  } finally {
+    await early?.close();
+  }
+}
+
+function inputSink(type: string, context: SubmissionContext): ValueSink {
+  const { fields } = context.tasks.get(type);
+  if (!fields) return new RawValueSink({ field: 'input', limit: limits.jsonPayload });
+  const params = { writer: context.uploads.shared, maxElements: limits.matrixElements };
+  return new ObjectSink((key) => {
+    const field = `input.${key.slice(0, 64)}`;
+    return fields[key]?.({ ...params, field }) ?? new RawValueSink({ field, limit: limits.jsonPayload });
+  }, 'input');
+}
+
+function typeOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  throw new DrayError('invalid-request', 'type: the name of a job type is needed, such as "matmul"', {
+    field: 'type',
+  });
+}

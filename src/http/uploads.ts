@@ -1,0 +1,59 @@
+/** The blobs that one request makes: kept when it succeeds, gone when it does not. */
+import type { BlobInfo, BlobStore, BlobWriter } from '../blobs/blob-store.js';
+import { DrayError } from '../jobs/errors.js';
+
+export class Uploads {
+  readonly #blobs: BlobStore;
+  readonly #stored: string[] = [];
+  readonly #open = new Set<BlobWriter>();
+  #shared: Promise<BlobWriter> | undefined;
+
+  constructor(blobs: BlobStore) {
+    this.#blobs = blobs;
+  }
+
+  /** The one blob that all streamed fields of the request share, made when first asked for. */
+  readonly shared = (): Promise<BlobWriter> => (this.#shared ??= this.#create('application/octet-stream'));
+
+  async commitShared(): Promise<void> {
+    if (this.#shared) await this.#commit(await this.#shared);
+  }
+
+  /**
+   * Stores a whole stream as a blob. On an error the stream is not closed: that would cut the connection over
+   * which the error is to be answered.
+   *
+   * @throws DrayError `body-too-large` above `limit` bytes.
+   */
+  async store(source: AsyncIterable<Uint8Array>, mediaType: string, limit: number): Promise<BlobInfo> {
+    const writer = await this.#create(mediaType);
+    const chunks = source[Symbol.asyncIterator]();
+    for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
+      if (writer.size + next.value.length > limit) {
+        throw new DrayError('body-too-large', `the data is larger than the limit of ${limit} bytes`);
+      }
+      await writer.write(next.value);
+    }
+    return this.#commit(writer);
+  }
+
+  /** Forgets all that the request has stored so far. */
+  async discard(): Promise<void> {
+    if (this.#shared) await this.#shared.catch(() => undefined);
+    await Promise.all([...this.#open].map((writer) => writer.abort()));
+    await Promise.all(this.#stored.splice(0).map((id) => this.#blobs.delete({ id })));
+  }
+
+  async #create(mediaType: string): Promise<BlobWriter> {
+    const writer = await this.#blobs.create({ mediaType });
+    this.#open.add(writer);
+    return writer;
+  }
+
+  async #commit(writer: BlobWriter): Promise<BlobInfo> {
+    const info = await writer.commit();
+    this.#open.delete(writer);
+    this.#stored.push(info.id);
+    return info;
+  }
+}

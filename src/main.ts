@@ -1,0 +1,22 @@
+#!/usr/bin/env node
+import { buildProgram } from './cli/program.js';
+import { terminal } from './cli/terminal.js';
+import { systemClock } from './clock.js';
+
+// A reader that has seen enough, as in `dray jobs list | head`, is not an error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+const program = buildProgram({
+  terminal: terminal(),
+  clock: systemClock,
+  // Loaded when asked for: the server's libraries would slow down every other command.
+  serve: async (config) => {
+    const { serve } = await import('./compose/embedded.js');
+    await serve(config);
+  },
+});
+
+process.exitCode = await program.run(process.argv);

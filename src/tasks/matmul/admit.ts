@@ -1,0 +1,92 @@
+/** What the schema of `matmul` cannot say, checked before a job is queued. */
+import { DrayError } from '../../jobs/errors.js';
+import type { AdmitContext } from '../task.js';
+import { checkBlobMatrix } from './blob-matrix.js';
+import type { MatmulInput, Matrix } from './input.js';
+import { largestDimension } from './kernel/kernel.js';
+import { readNpy } from './npy.js';
+
+interface Shape {
+  rows: number;
+  cols: number;
+}
+
+/**
+ * The input to store: `.npy` blobs are replaced by what their headers say.
+ * @throws DrayError `invalid-matrix`, `invalid-npy`, `blob-not-found`, `unsupported-source`, `limit-exceeded` or
+ * `shape-mismatch`, each naming the field.
+ */
+export async function admitMatmul(input: MatmulInput, context: AdmitContext): Promise<MatmulInput> {
+  const a = await admitMatrix(input.a, 'input.a', context);
+  const b = await admitMatrix(input.b, 'input.b', context);
+  if (a.shape.cols !== b.shape.rows)
+    throw new DrayError(
+      'shape-mismatch',
+      `input.a is ${text(a.shape)} and input.b is ${text(b.shape)}: a has ${a.shape.cols} columns, ` +
+        `b has ${b.shape.rows} rows`,
+      { field: 'input.b' },
+    );
+  checkSize(
+    { rows: a.shape.rows, cols: b.shape.cols },
+    'the product of input.a and input.b',
+    'input',
+    context,
+  );
+  return { ...input, a: a.matrix, b: b.matrix };
+}
+
+async function admitMatrix(
+  matrix: Matrix,
+  field: string,
+  context: AdmitContext,
+): Promise<{ matrix: Matrix; shape: Shape }> {
+  if (Array.isArray(matrix)) {
+    const shape = shapeOfRows(matrix, field);
+    checkSize(shape, field, field, context);
+    return { matrix, shape };
+  }
+  if ('random' in matrix) {
+    checkSize(matrix.random, field, field, context);
+    return { matrix, shape: matrix.random };
+  }
+  if ('url' in matrix)
+    throw new DrayError(
+      'unsupported-source',
+      `${field}: inputs by url need the distributed mode; upload the data as a blob`,
+      { field },
+    );
+  const raw = 'rows' in matrix ? matrix : await readNpy(context.blobs, matrix.blob, field);
+  checkSize(raw, field, field, context);
+  if ('rows' in matrix) await checkBlobMatrix(context.blobs, raw, field);
+  return { matrix: raw, shape: raw };
+}
+
+function shapeOfRows(rows: readonly (readonly number[])[], field: string): Shape {
+  const refuse = (reason: string): DrayError =>
+    new DrayError('invalid-matrix', `${field}: ${reason}`, { field });
+  const cols = rows[0]?.length ?? 0;
+  if (rows.length === 0) throw refuse('the matrix has no rows');
+  rows.forEach((row, i) => {
+    if (row.length === 0) throw refuse(`row ${i + 1} is empty`);
+    if (row.length !== cols) throw refuse(`row ${i + 1} has ${row.length} elements, row 1 has ${cols}`);
+    const bad = row.findIndex((element) => !Number.isFinite(element));
+    if (bad >= 0) throw refuse(`row ${i + 1}, column ${bad + 1} is not a finite number`);
+  });
+  return { rows: rows.length, cols };
+}
+
+function checkSize(shape: Shape, what: string, field: string, context: AdmitContext): void {
+  const elements = shape.rows * shape.cols;
+  if (elements > context.maxMatrixElements)
+    throw new DrayError(
+      'limit-exceeded',
+      `${what}: ${text(shape)} is ${elements} elements; at most ${context.maxMatrixElements} are taken`,
+      { field },
+    );
+  if (shape.cols > largestDimension)
+    throw new DrayError('limit-exceeded', `${what}: at most ${largestDimension} columns are taken`, {
+      field,
+    });
+}
+
+const text = ({ rows, cols }: Shape): string => `${rows} × ${cols}`;

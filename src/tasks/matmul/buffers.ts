@@ -1,0 +1,34 @@
+/** Memory that is given back when told, not when the garbage collector sees fit. */
+import { once } from 'node:events';
+import { MessageChannel } from 'node:worker_threads';
+import { DrayError } from '../../jobs/errors.js';
+
+/** Above the size that the engine might place in its own heap. */
+const smallest = 64;
+
+/**
+ * Zeroed, at least `bytes` long.
+ * @throws DrayError `out-of-memory` where the machine has not that much.
+ */
+export function allocate(bytes: number): ArrayBuffer {
+  try {
+    return new ArrayBuffer(Math.max(bytes, smallest));
+  } catch (cause) {
+    throw new DrayError('out-of-memory', `the machine refused ${bytes} bytes for a part of a matrix`, {
+      cause,
+    });
+  }
+}
+
+/**
+ * Frees the buffers; all views of them become empty. Two products in a row would otherwise hold the memory of
+ * both, and the process be killed for it: buffers sent through a channel that closes are freed with it.
+ */
+export async function release(buffers: readonly ArrayBuffer[]): Promise<void> {
+  const { port1, port2 } = new MessageChannel();
+  port1.postMessage(null, [...buffers]);
+  const closed = once(port2, 'close');
+  port1.close();
+  port2.close();
+  await closed;
+}

@@ -1,0 +1,110 @@
+/** One attempt of one job: from its lease to the write that ends it. */
+import type { Clock } from '../clock.js';
+import type { Engine, Failure, Lease, Outcome, Progress } from '../engine/engine.js';
+import { afterFailure } from '../jobs/retry.js';
+import type { TaskLog } from '../tasks/task.js';
+import type { ExecutorPool } from './executor-pool.js';
+import type { RunOutcome } from './executor.js';
+
+/** Why a running attempt is stopped. */
+export type StopReason = 'cancelled' | 'timeout' | 'lease-lost' | 'drain';
+
+/** How often, and how many times, a final write is tried while the store does not take it. */
+const writeRetryMs = 500;
+const writeTries = 240;
+
+export class Attempt {
+  readonly lease: Lease;
+  readonly #engine: Engine;
+  readonly #clock: Clock;
+  readonly #log: TaskLog;
+  readonly #abort = new AbortController();
+  #progress: Progress | undefined;
+
+  constructor(params: { lease: Lease; engine: Engine; clock: Clock; log: TaskLog }) {
+    this.lease = params.lease;
+    this.#engine = params.engine;
+    this.#clock = params.clock;
+    this.#log = params.log;
+  }
+
+  /** Progress since the last call, if any. */
+  takeProgress(): Progress | undefined {
+    const progress = this.#progress;
+    this.#progress = undefined;
+    return progress;
+  }
+
+  get hasProgress(): boolean {
+    return this.#progress !== undefined;
+  }
+
+  stop(reason: StopReason): void {
+    this.#abort.abort(reason);
+  }
+
+  /** Never rejects: what cannot be written is left to the lease's end. */
+  async run(pool: ExecutorPool): Promise<void> {
+    const { job } = this.lease;
+    const executor = pool.acquire();
+    const cancelTimeout = this.#clock.after(job.timeoutMs, () => this.stop('timeout'));
+    let outcome: RunOutcome;
+    try {
+      outcome = await executor.run(
+        { jobId: job.id, type: job.type, input: job.input, attempt: job.attempt, threads: pool.threads },
+        {
+          signal: this.#abort.signal,
+          onProgress: (progress) => (this.#progress = progress),
+          log: this.#log,
+        },
+      );
+    } finally {
+      cancelTimeout();
+      pool.release(executor);
+    }
+    const written = await this.#write(outcome);
+    this.#log.info('attempt ended', { outcome: outcome.kind, written, ...errorOf(outcome) });
+  }
+
+  async #write(outcome: RunOutcome): Promise<Outcome | 'not written'> {
+    const { job, token } = this.lease;
+    const end = { id: job.id, token, peakMemory: outcome.peakMemory };
+    const stopped = this.#abort.signal.aborted ? (this.#abort.signal.reason as StopReason) : undefined;
+    if (stopped === 'cancelled' || stopped === 'lease-lost') return 'not written';
+    if (outcome.kind === 'done') {
+      return this.#persist(() => this.#engine.complete({ ...end, result: outcome.result }));
+    }
+    if (stopped === 'drain') return this.#persist(() => this.#engine.release({ id: job.id, token }));
+    const error: Failure =
+      stopped === 'timeout'
+        ? { code: 'timeout', message: `the attempt took longer than ${job.timeoutMs} ms`, permanent: false }
+        : outcome.failure;
+    const next = afterFailure({
+      attempt: job.attempt,
+      maxAttempts: job.maxAttempts,
+      permanent: error.permanent,
+      policy: job.retry,
+      random: this.#clock.random(),
+    });
+    return this.#persist(() =>
+      this.#engine.fail({ ...end, error, ...(next.kind === 'retry' ? { retryInMs: next.delayMs } : {}) }),
+    );
+  }
+
+  /** A full disk or an absent store must not cost a finished result: the write is tried while the lease may live. */
+  async #persist(write: () => Promise<Outcome>): Promise<Outcome | 'not written'> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await write();
+      } catch (error) {
+        this.#log.warn('the end of an attempt could not be stored', { tries, error: String(error) });
+        if (tries === writeTries) return 'not written';
+        await this.#clock.sleep(writeRetryMs);
+      }
+    }
+  }
+}
+
+function errorOf(outcome: RunOutcome): { error?: Failure } {
+  return outcome.kind === 'failed' ? { error: outcome.failure } : {};
+}

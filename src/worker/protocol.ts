@@ -1,0 +1,28 @@
+/** What worker and executor say to each other over the child process's channel, as JSON. */
+import type { Failure, Progress } from '../engine/engine.js';
+import type { Payload } from '../jobs/payload.js';
+
+export interface RunMessage {
+  readonly kind: 'run';
+  readonly jobId: string;
+  readonly type: string;
+  readonly input: Payload;
+  readonly attempt: number;
+  readonly threads: number;
+}
+
+export type ToExecutor =
+  | RunMessage
+  | { readonly kind: 'abort'; readonly reason: string }
+  | { readonly kind: 'threads'; readonly threads: number };
+
+export type FromExecutor =
+  | { readonly kind: 'progress'; readonly progress: Progress }
+  | {
+      readonly kind: 'log';
+      readonly level: 'info' | 'warn';
+      readonly message: string;
+      readonly details?: object;
+    }
+  | { readonly kind: 'done'; readonly result: Payload }
+  | { readonly kind: 'failed'; readonly failure: Failure };
