@@ -24,11 +24,11 @@ const main = join(root, 'dist/main.js');
 const exitAtEnd = process.argv.includes('--exit');
 const size = 2000;
 const interrupted = new AbortController();
-process.on('SIGINT', () => interrupted.abort());
-process.on('SIGTERM', () => interrupted.abort());
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => interrupted.abort());
 
 if (!setup() || !build()) process.exit(1);
 const { DrayClient } = await import('../dist/client/http.js');
+const { systemClock } = await import('../dist/clock.js');
 const { createProgress } = await import('../dist/cli/progress.js');
 const { awaitJob, matmulSummary } = await import('../dist/cli/waiting.js');
 const { formatDuration } = await import('../dist/cli/format.js');
@@ -93,7 +93,10 @@ async function startServer(data, log) {
       if (child.exitCode === null && child.signalCode === null) {
         const exited = once(child, 'exit');
         child.kill('SIGTERM');
+        // The server gives running jobs time to end; the second signal hands them back at once.
+        const impatient = setTimeout(() => child.kill('SIGTERM'), 2000);
         await exited;
+        clearTimeout(impatient);
       }
       kept.end();
     },
@@ -102,10 +105,10 @@ async function startServer(data, log) {
 
 /** Runs the four jobs one after the other and prints what happened. @returns true where all went as it should. */
 async function tour() {
-  const client = new DrayClient({ baseUrl: new URL(`${server.url}/`) });
+  const client = new DrayClient({ baseUrl: new URL(`${server.url}/`), clock: systemClock });
   const progress = createProgress(process.stderr, false);
   const { signal } = interrupted;
-  const wait = (job) => awaitJob({ client, id: job.id, progress, now: Date.now, signal });
+  const wait = (job) => awaitJob({ client, id: job.id, progress, now: systemClock.now, signal });
   console.log(`dray runs at ${server.url}\n`);
 
   const steps = [
@@ -166,7 +169,7 @@ async function product(client, progress, wait) {
   return {
     ok,
     id: job.id,
-    what: `${matmulSummary(job.result)}; 4 rows recomputed here differ by at most ${worst.toExponential(1)}`,
+    what: `${matmulSummary(job.result)}\n  4 rows recomputed here differ by at most ${worst.toExponential(1)}`,
   };
 }
 
@@ -240,7 +243,8 @@ async function stayUp() {
 Look around:
   in the browser   ${server.url}/docs
   in the shell     npx dray jobs list --server ${server.url}
-  on the disk      ${server.data} (jobs.sqlite, blobs/) and ${server.log}
+  on the disk      ${server.data}: jobs.sqlite and blobs/
+  in the log       ${server.log}
 Ctrl-C ends the server and removes its folder.`);
   if (!interrupted.signal.aborted) await once(interrupted.signal, 'abort');
   console.log('\nstopping');

@@ -34,7 +34,7 @@ function bars(stream: Stream): Progress {
     stop,
     stage(label, kind) {
       stop();
-      const size = Math.max(10, Math.min(40, (stream.columns ?? 80) - 50));
+      const size = Math.max(10, Math.min(40, (stream.columns ?? 80) - 70));
       const bar = new cliProgress.SingleBar({
         format: `${label.padEnd(labelWidth)}{bar} {percentage}%  {note}`,
         formatValue: (value, _options, type) =>

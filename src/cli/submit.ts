@@ -125,7 +125,7 @@ async function send(params: {
       stage.update(done, total);
     },
   });
-  stage.finish(`${formatBytes(sent)} sent, job ${job.id}`);
+  stage.finish(`${formatBytes(sent)}, job ${job.id}`);
   return job;
 }
 

@@ -2,7 +2,6 @@
 import type { DrayClient } from '../client/http.js';
 import type { Job } from '../contract/job.js';
 import { isFinal } from '../jobs/life-cycle.js';
-import type { MatmulOutput } from '../tasks/matmul/input.js';
 import { exitCodes, type ExitCode } from './failure.js';
 import { formatDuration } from './format.js';
 import type { Progress } from './progress.js';
@@ -68,7 +67,7 @@ export function tellEnd(terminal: Terminal, job: Job, serverFlag: string): void 
 
 /** The summary of a product, read from a result of `matmul`; undefined where it is none. */
 export function matmulSummary(result: unknown): string | undefined {
-  if (!isMatmulOutput(result)) return undefined;
+  if (!isMatmulResult(result)) return undefined;
   const { rows, cols, dtype, seconds, gflops, kernel, check, finite } = result;
   const speed = `multiplied in ${formatDuration(1000 * seconds.multiply)}, ${gflops.toFixed(1)} GFLOP/s (${kernel})`;
   const checked =
@@ -78,6 +77,20 @@ export function matmulSummary(result: unknown): string | undefined {
   return `${rows} × ${cols} ${dtype}, ${speed}, ${checked}${finite ? '' : ', holds infinities or NaN'}`;
 }
 
-function isMatmulOutput(result: unknown): result is MatmulOutput {
+/** What the summary needs of a product's result, as the wire gives it. */
+interface MatmulResult {
+  readonly rows: number;
+  readonly cols: number;
+  readonly dtype: string;
+  readonly seconds: { readonly multiply: number };
+  readonly gflops: number;
+  readonly kernel: string;
+  readonly check:
+    | { readonly status: 'passed'; readonly residual: number; readonly bound: number }
+    | { readonly status: 'not checked'; readonly reason: string };
+  readonly finite: boolean;
+}
+
+function isMatmulResult(result: unknown): result is MatmulResult {
   return typeof result === 'object' && result !== null && 'gflops' in result && 'check' in result;
 }

@@ -55,7 +55,7 @@ export function problemError(status: number, contentType: string, body: string):
         });
       }
     } catch {
-      // Not the JSON that its type promises: told below, as any foreign answer.
+      // Not the JSON that its type promises: told below like every foreign answer.
     }
   }
   return new ClientError({

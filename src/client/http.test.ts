@@ -21,12 +21,12 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-async function clientOf(listener: RequestListener, clock?: Clock): Promise<DrayClient> {
+async function clientOf(listener: RequestListener, clock: Clock = systemClock): Promise<DrayClient> {
   const listening = createServer(listener);
   server = listening;
   await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
   const { port } = listening.address() as AddressInfo;
-  return new DrayClient({ baseUrl: new URL(`http://127.0.0.1:${port}/`), ...(clock ? { clock } : {}) });
+  return new DrayClient({ baseUrl: new URL(`http://127.0.0.1:${port}/`), clock });
 }
 
 async function failure(call: Promise<unknown>): Promise<ClientError> {

@@ -2,7 +2,6 @@
 import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { systemClock, type Clock } from '../clock.js';
 import type { Job, JobList, SubmitJob } from '../contract/job.js';
 import { isFinal, type Status } from '../jobs/life-cycle.js';
 import { ClientError } from './error.js';
@@ -12,6 +11,13 @@ import { exchange, readChunks, readText, type Call } from './transport.js';
 /** How long `wait` puts up with a server that does not answer, such as one that is being restarted. */
 const patienceMs = 30_000;
 
+/** What the client takes of a Clock (src/clock.ts): no wall-clock time. */
+export interface ClientClock {
+  monotonic(): number;
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  token(): string;
+}
+
 export interface Download {
   readonly bytes: number;
   readonly mediaType: string;
@@ -19,12 +25,12 @@ export interface Download {
 
 export class DrayClient {
   readonly baseUrl: URL;
-  readonly #clock: Clock;
+  readonly #clock: ClientClock;
 
   /** @param params.baseUrl ends in a slash (see `serverAddress`). */
-  constructor(params: { baseUrl: URL; clock?: Clock }) {
+  constructor(params: { baseUrl: URL; clock: ClientClock }) {
     this.baseUrl = params.baseUrl;
-    this.#clock = params.clock ?? systemClock;
+    this.#clock = params.clock;
   }
 
   submit(job: SubmitJob, signal?: AbortSignal): Promise<Job> {

@@ -1,12 +1,21 @@
 /** Every error of the HTTP side becomes a problem document here, and only here. */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import type { IncomingMessage } from 'node:http';
+import type { Clock } from '../clock.js';
 import type { Problem } from '../contract/problem.js';
 import { DrayError, errorCatalogue, isDiskFull, type ErrorCode } from '../jobs/errors.js';
 
 const docs = 'https://github.com/dray-jobs/dray/blob/main/docs/errors.md';
 const retryAfterSeconds = 5;
+/** How long the rest of a refused body is read, in ms. */
+const lingerMs = 3_000;
 
-export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+export function sendProblem(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  clock: Clock,
+): FastifyReply {
   const known = asDrayError(error);
   const { status, title } = errorCatalogue[known.code];
   if (status >= 500) request.log.error({ err: error }, 'request failed');
@@ -20,9 +29,19 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
     requestId: request.id,
   };
   if (status === 503 || status === 507) void reply.header('retry-after', retryAfterSeconds);
-  // A body that was refused half-way is not read to its end: the connection cannot be used again.
-  if (!request.raw.complete) void reply.header('connection', 'close');
+  if (!request.raw.complete) discardRest(request.raw, clock);
   return reply.code(status).type('application/problem+json').send(JSON.stringify(problem));
+}
+
+/**
+ * A client that still sends its body must be able to read the answer: closing at once would reset the
+ * connection under it. The rest of the body is thrown away for a while; then the connection is cut.
+ */
+function discardRest(body: IncomingMessage, clock: Clock): void {
+  const cancelTimer = clock.after(lingerMs, () => body.destroy());
+  body.once('close', cancelTimer);
+  body.removeAllListeners('readable'); // left by whoever stopped reading; they would keep the data from flowing
+  body.resume();
 }
 
 function asDrayError(error: unknown): DrayError {

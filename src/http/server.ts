@@ -2,7 +2,7 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
-import Fastify, { type FastifyBaseLogger } from 'fastify';
+import Fastify, { LogController, type FastifyBaseLogger } from 'fastify';
 import { DrayError } from '../jobs/errors.js';
 import type { App, Dependencies } from './dependencies.js';
 import { sendProblem } from './problems.js';
@@ -16,7 +16,7 @@ export async function buildServer(dependencies: Dependencies, logger: FastifyBas
     loggerInstance: logger,
     genReqId: () => dependencies.clock.id(),
     requestIdHeader: 'x-request-id',
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }), // one line a request, written below
     forceCloseConnections: 'idle',
   });
   // Bodies are streams that their routes read in bounded memory; only the other parts are checked beforehand.
@@ -26,12 +26,13 @@ export async function buildServer(dependencies: Dependencies, logger: FastifyBas
     route.httpPart === 'body' ? () => true : TypeBoxValidatorCompiler(route),
   );
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
-  app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
+  app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, dependencies.clock));
   app.setNotFoundHandler((request, reply) =>
     sendProblem(
       new DrayError('route-not-found', `there is nothing at ${request.method} ${request.url}`),
       request,
       reply,
+      dependencies.clock,
     ),
   );
   app.addHook('onRequest', (request, reply, done) => {

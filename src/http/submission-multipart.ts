@@ -5,7 +5,6 @@
 import { Busboy } from '@fastify/busboy';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type { SubmitJob } from '../contract/job.js';
 import { DrayError } from '../jobs/errors.js';
 import { limits } from '../jobs/limits.js';
@@ -21,14 +20,30 @@ export async function readMultipartSubmission(
 ): Promise<SubmitJob> {
   const texts = new Map<string, string>();
   const files = new Map<string, Promise<string>>();
-  await pipeline(body, parser(headers, context, texts, files)).catch(async (error: unknown) => {
-    await Promise.allSettled(files.values()); // a stored part must be known before the uploads are discarded
+  try {
+    await parse(body, parser(headers, context, texts, files));
+  } catch (error) {
     throw refusal(error);
-  });
+  }
   const request = envelope(texts);
   const input: Record<string, unknown> = { ...asObject(request.input) };
   for (const [name, stored] of files) input[name] = { blob: await stored };
   return { ...request, input };
+}
+
+/** Unlike a pipeline it leaves the body open on an error: the answer needs the connection. */
+function parse(body: Readable, busboy: InstanceType<typeof Busboy>): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    const fail = (error: Error): void => {
+      body.unpipe(busboy);
+      busboy.destroy();
+      reject(error);
+    };
+    busboy.once('finish', resolve);
+    busboy.once('error', fail);
+    body.once('error', fail);
+    body.pipe(busboy);
+  });
 }
 
 function parser(
@@ -58,6 +73,7 @@ function parser(
     }
     const stored = context.uploads.store(stream, mediaType, context.bodyLimit).then((info) => info.id);
     stored.catch((error: unknown) => busboy.destroy(error as Error));
+    busboy.once('close', () => stream.destroy()); // where the body ended early, so did this part
     files.set(name, stored);
   });
   busboy.on('partsLimit', () =>

@@ -6,6 +6,7 @@ export class Uploads {
   readonly #blobs: BlobStore;
   readonly #stored: string[] = [];
   readonly #open = new Set<BlobWriter>();
+  readonly #storing = new Set<Promise<BlobInfo>>();
   #shared: Promise<BlobWriter> | undefined;
 
   constructor(blobs: BlobStore) {
@@ -25,7 +26,21 @@ export class Uploads {
    *
    * @throws DrayError `body-too-large` above `limit` bytes.
    */
-  async store(source: AsyncIterable<Uint8Array>, mediaType: string, limit: number): Promise<BlobInfo> {
+  store(source: AsyncIterable<Uint8Array>, mediaType: string, limit: number): Promise<BlobInfo> {
+    const storing = this.#store(source, mediaType, limit);
+    this.#storing.add(storing);
+    return storing;
+  }
+
+  /** Forgets all that the request has stored so far, and what is on its way. */
+  async discard(): Promise<void> {
+    await Promise.allSettled(this.#storing);
+    if (this.#shared) await this.#shared.catch(() => undefined);
+    await Promise.all([...this.#open].map((writer) => writer.abort()));
+    await Promise.all(this.#stored.splice(0).map((id) => this.#blobs.delete({ id })));
+  }
+
+  async #store(source: AsyncIterable<Uint8Array>, mediaType: string, limit: number): Promise<BlobInfo> {
     const writer = await this.#create(mediaType);
     const chunks = source[Symbol.asyncIterator]();
     for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
@@ -35,13 +50,6 @@ export class Uploads {
       await writer.write(next.value);
     }
     return this.#commit(writer);
-  }
-
-  /** Forgets all that the request has stored so far. */
-  async discard(): Promise<void> {
-    if (this.#shared) await this.#shared.catch(() => undefined);
-    await Promise.all([...this.#open].map((writer) => writer.abort()));
-    await Promise.all(this.#stored.splice(0).map((id) => this.#blobs.delete({ id })));
   }
 
   async #create(mediaType: string): Promise<BlobWriter> {

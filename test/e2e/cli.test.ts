@@ -21,6 +21,7 @@ afterAll(async () => {
 
 interface Ran {
   readonly code: number | null;
+  readonly bytes: Buffer;
   readonly out: string;
   readonly err: string;
 }
@@ -30,12 +31,15 @@ function start(args: readonly string[], stdin = '') {
     cwd: folder,
     env: { ...process.env, DRAY_SERVER: server.url },
   });
-  let out = '';
+  const written: Buffer[] = [];
   let err = '';
-  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString('latin1')));
+  child.stdout.on('data', (chunk: Buffer) => written.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
   child.stdin.end(stdin);
-  const ended = once(child, 'close').then(([code]): Ran => ({ code: code as number | null, out, err }));
+  const ended = once(child, 'close').then(([code]): Ran => {
+    const bytes = Buffer.concat(written);
+    return { code: code as number | null, bytes, out: bytes.toString(), err };
+  });
   /** Resolves when the text appears on stderr. */
   const said = (text: string): Promise<void> =>
     new Promise((resolve, reject) => {
@@ -91,7 +95,7 @@ describe('dray submit', () => {
     await writeFile(join(folder, 'A.npy'), npy([[1, 2, 3], [4, 5, 6]])); // prettier-ignore
     await writeFile(join(folder, 'B.npy'), npy([[1, 0], [0, 1], [1, 1]])); // prettier-ignore
     const { code, out, err } = await dray('submit', 'matmul', 'A.npy', 'B.npy', '-o', 'C.npy');
-    expect(err).toMatch(/upload .* sent, job [0-9a-f-]{36}\n/);
+    expect(err).toMatch(/upload .* B, job [0-9a-f-]{36}\n/);
     expect(err).toContain('download');
     expect(code).toBe(0);
     expect(out).toMatch(/^C\.npy: 2 × 2 float64, multiplied in .* GFLOP\/s \(.*\), checked: residual .*\n$/);
@@ -212,7 +216,7 @@ describe('dray result', () => {
     const { id } = await drayJson<Job>('submit', 'matmul', '-i', '{"a": [[1, 2]], "b": [[3], [4]]}');
     expect((await dray('result', id)).out).toBe('[[11]]\n');
     const piped = await dray('result', id, '--format', 'npy');
-    expect(numbers(Buffer.from(piped.out, 'latin1'))).toEqual([11]);
+    expect(numbers(piped.bytes)).toEqual([11]);
     expect(await drayJson('result', id, '-o', 'R.npy')).toMatchObject({
       id,
       file: 'R.npy',

@@ -36,7 +36,7 @@ describe('the plan of a product', () => {
           p = plan(r);
         } catch (error) {
           expect(error).toMatchObject({ code: 'out-of-memory' });
-          const least = (2 + 3 * r.n) * r.elementSize + 8 * (r.n + 7);
+          const least = (2 + 3 * r.n) * r.elementSize + 8 * (2 * r.n + 7);
           expect(least > r.budget || r.n * r.elementSize > 2 ** 33).toBe(true);
           return;
         }
@@ -49,7 +49,7 @@ describe('the plan of a product', () => {
   it('covers every row once, in panels of nearly the same height', () => {
     fc.assert(
       fc.property(request, (r) => {
-        fc.pre(2 * (2 + 3 * r.n) * r.elementSize + 16 * (r.n + 7) < Math.min(r.budget, 2 ** 33));
+        fc.pre(2 * (2 + 3 * r.n) * r.elementSize + 16 * (2 * r.n + 7) < Math.min(r.budget, 2 ** 33));
         const { panelRows, kBlock } = plan(r);
         const panels = Math.ceil(r.m / panelRows);
         expect(panelRows).toBeGreaterThanOrEqual(1);

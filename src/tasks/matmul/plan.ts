@@ -95,7 +95,7 @@ function shape(request: PlanRequest, panelRows: number, kBlock: number, held: bo
   const buffersOfA = holdA ? 1 : 2;
   const buffersOfB = oneBlock ? 1 : 2;
   const matrices = elementSize * (buffersOfA * elements.a + buffersOfB * elements.b + elements.c);
-  const vectors = 8 * (n + 3 * kBlock + 4 * panelRows);
+  const vectors = 8 * (2 * n + 3 * kBlock + 4 * panelRows);
   return { panelRows, kBlock, holdA, elements, buffersOfA, buffersOfB, bytes: matrices + vectors };
 }
 

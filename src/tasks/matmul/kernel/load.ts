@@ -25,12 +25,6 @@ export async function loadKernel(choice: BlasChoice): Promise<LoadedKernel> {
   }
 }
 
-/** For start-up: which kernel products will run on, and where the fast one is missing how to get it. */
-export async function describeKernel(choice: BlasChoice): Promise<string> {
-  const { kernel, advice } = await loadKernel(choice);
-  return advice ?? `Matrices are multiplied by ${kernel.name}.`;
-}
-
 function howToGetBlas(): string {
   const start = 'Matrices are multiplied by the TypeScript kernel, which is many times slower than a BLAS.';
   if (process.platform === 'darwin') return `${start} Install one with: brew install openblas`;
