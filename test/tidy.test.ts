@@ -135,7 +135,7 @@ describe('the tests', () => {
     for (const { path, text } of tests) {
       let group = '';
       for (const [, word, title] of text.matchAll(
-        /\b(describe|it)(?:\.\w+(?:\([^)]*\))?)?\(\s*['"`]([^'"`]+)['"`]/g,
+        /\b(describe|it|test)(?:\.\w+(?:\([^)]*\))?)?\(\s*['"`]([^'"`]+)['"`]/g,
       )) {
         if (word === 'describe') group = title!;
         else {

@@ -1,10 +1,9 @@
 /** What only the store of files has; the rest is in test/conformance/blob-store.ts. */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmdirSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
-import { platform, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { canMount, mountSmallDisk, type SmallDisk } from '../../test/support/small-disk.js';
 import { systemClock } from '../clock.js';
 import type { BlobInfo, BlobStore } from './blob-store.js';
 import { openFilesystemBlobs } from './filesystem.js';
@@ -141,33 +140,16 @@ test('lists ids of several shelves in order', async () => {
   expect(await store.list({ after: '0195', limit: 10 })).toEqual(sorted.slice(1));
 });
 
-/** Root inside of a container may lack the right to mount, so only trying tells. */
-function mayMount(): boolean {
-  if (platform() !== 'linux' || process.getuid?.() !== 0) return false;
-  const place = mkdtempSync(join(tmpdir(), 'dray-mount-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', place], { stdio: 'ignore' });
-    execFileSync('umount', [place]);
-    return true;
-  } catch {
-    return false;
-  } finally {
-    rmdirSync(place);
-  }
-}
-
-describe.skipIf(!mayMount())('on a full disk', () => {
+describe.skipIf(!canMount())('on a full disk', () => {
+  let disk: SmallDisk;
   let small: string;
 
-  beforeEach(async () => {
-    small = join(folder, 'small');
-    await mkdir(small);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,nr_inodes=64', 'tmpfs', small]);
+  beforeEach(() => {
+    disk = mountSmallDisk('1m');
+    small = disk.path;
   });
 
-  afterEach(() => {
-    execFileSync('umount', [small]);
-  });
+  afterEach(() => disk.remove());
 
   async function leftovers(): Promise<string[]> {
     return readdir(join(small, 'tmp'));
@@ -205,7 +187,7 @@ describe.skipIf(!mayMount())('on a full disk', () => {
   test('says storage-full where not even a file can be made', async () => {
     const store = await openFilesystemBlobs({ folder: small, clock });
     const ballast = async () => {
-      for (let turn = 0; turn < 100; turn += 1) await writeFile(join(small, `ballast-${turn}`), '');
+      for (let turn = 0; turn < 1_000; turn += 1) await writeFile(join(small, `ballast-${turn}`), '');
     };
     await expect(ballast()).rejects.toThrow('ENOSPC');
     await expect(store.create({ mediaType })).rejects.toMatchObject({ code: 'storage-full' });

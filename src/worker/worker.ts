@@ -122,7 +122,7 @@ export class Worker {
         else for (const lease of await this.#claim(free, turn.signal)) this.#begin(lease);
       } catch (error) {
         this.#log.warn('jobs could not be claimed', { error: String(error) });
-        if (!signal.aborted) await this.#clock.sleep(errorPauseMs);
+        await this.#clock.sleep(errorPauseMs);
       } finally {
         cancelTurn();
         signal.removeEventListener('abort', endTurn);

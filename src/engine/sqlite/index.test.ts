@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { canMount, mountSmallDisk } from '../../../test/support/small-disk.js';
 import { systemClock as clock } from '../../clock.js';
 import { defaultRetry } from '../../jobs/retry.js';
 import type { Engine, NewJob } from '../engine.js';
@@ -125,21 +126,14 @@ describe('sqlite engine', () => {
     });
   });
 
-  const mayMount = process.platform === 'linux' && process.getuid?.() === 0;
-  test.skipIf(!mayMount)(
+  test.skipIf(!canMount())(
     'loses nothing it accepted on a full disk, and goes on when there is room',
-    async (context) => {
-      const disk = mkdtempSync(join(tmpdir(), 'dray-disk-'));
+    async () => {
+      const disk = mountSmallDisk('8m');
       try {
-        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk], { stdio: 'ignore' });
-      } catch {
-        rmSync(disk, { recursive: true });
-        context.skip('mounting is not allowed here');
-      }
-      try {
-        const ballast = join(disk, 'ballast');
+        const ballast = join(disk.path, 'ballast');
         writeFileSync(ballast, Buffer.alloc(4 << 20));
-        const engine = await openSqliteEngine({ file: join(disk, 'jobs.db'), clock });
+        const engine = await openSqliteEngine({ file: join(disk.path, 'jobs.db'), clock });
         const accepted: string[] = [];
         const refused: unknown[] = [];
         const text = 'x'.repeat(30_000);
@@ -164,8 +158,7 @@ describe('sqlite engine', () => {
         expect(lease!.job.id).toBe(accepted[0]);
         await engine.close();
       } finally {
-        execFileSync('umount', [disk]);
-        rmSync(disk, { recursive: true });
+        disk.remove();
       }
     },
   );

@@ -4,7 +4,7 @@ import { Job, JobId, JobList, JobStatus, SubmitJob } from '../../contract/job.js
 import { Problem } from '../../contract/problem.js';
 import type { Job as EngineJob, Outcome } from '../../engine/engine.js';
 import { DrayError } from '../../jobs/errors.js';
-import { isFinal, type Status } from '../../jobs/life-cycle.js';
+import { isFinal } from '../../jobs/life-cycle.js';
 import { limits } from '../../jobs/limits.js';
 import type { App, Dependencies } from '../dependencies.js';
 import { viewJob } from '../job-view.js';
@@ -72,7 +72,7 @@ export function jobRoutes(app: App, dependencies: Dependencies): void {
       const { status, type, limit = 50, cursor } = request.query;
       const page = await engine.list({
         limit,
-        ...(status === undefined ? {} : { status: status as Status }),
+        ...(status === undefined ? {} : { status }),
         ...(type === undefined ? {} : { type }),
         ...(cursor === undefined ? {} : { cursor }),
       });
