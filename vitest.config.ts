@@ -3,7 +3,6 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-    exclude: ['test/faults/**'],
     reporters: ['default', './test/support/summary-reporter.ts'],
     // Real servers and child processes: the limits only end what hangs.
     testTimeout: 60_000,

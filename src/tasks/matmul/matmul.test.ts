@@ -30,6 +30,7 @@ async function load(blobs: MemoryBlobs, matrix: Matrix): Promise<Float64Array> {
 const variant = (kernel: Kernel, changes: Partial<Kernel>): Kernel => ({
   name: kernel.name,
   flopsPerCall: kernel.flopsPerCall,
+  depthPerCall: kernel.depthPerCall,
   setThreads: (threads) => kernel.setThreads(threads),
   gemm64: (call) => kernel.gemm64(call),
   gemm32: (call) => kernel.gemm32(call),
@@ -93,7 +94,7 @@ function conforms(kernel: Kernel): void {
       b: await openSource(blobs, b, 'b'),
       dtype,
       plan: { ...cutPlan, elements },
-      kernel: variant(kernel, { flopsPerCall }),
+      kernel: variant(kernel, { flopsPerCall, depthPerCall: 30 }),
       clock: systemClock,
       signal: new AbortController().signal,
       threads: () => 1,

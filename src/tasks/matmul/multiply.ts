@@ -179,8 +179,7 @@ class Product {
   }
 
   /**
-   * In calls of nearly square parts of C, each well under a second: between them the signal is seen and the number
-   * of threads may change.
+   * In calls of well under a second each: between them the signal is seen and the number of threads may change.
    */
   async #multiplyBlock(step: Step): Promise<void> {
     const { kernel, threads } = this.#p;
@@ -190,31 +189,25 @@ class Product {
     const { array: a, ld: lda } = this.#blockOfA(step);
     const b = this.#blockOfB(step);
     const { c } = this.#buffers;
-    const area = (kernel.flopsPerCall * Math.max(1, threads())) / (2 * depth);
-    const { tileRows, tileCols } = tileOf(rows, n, area);
-    for (let i = 0; i < rows; i += tileRows) {
-      const height = Math.min(tileRows, rows - i);
-      for (let j = 0; j < n; j += tileCols) {
-        this.#p.signal.throwIfAborted();
-        kernel.setThreads(threads());
-        const width = Math.min(tileCols, n - j);
-        const start = this.#p.clock.monotonic();
-        await this.#call({
-          a: a.subarray(i * lda),
-          lda,
-          b: b.subarray(j),
-          ldb: n,
-          c: c.subarray(i * n + j),
-          ldc: n,
-          m: height,
-          n: width,
-          k: depth,
-          beta: step.k0 === 0 ? 0 : 1,
-        });
-        this.#multiplyMs += this.#p.clock.monotonic() - start;
-        this.#flops += height * width * depth;
-        this.#p.progress((0.98 * this.#flops) / (this.#m * n * this.#k));
-      }
+    for (const { i, j, p, height, width, length } of callsOf({ rows, cols: n, depth }, kernel, threads())) {
+      this.#p.signal.throwIfAborted();
+      kernel.setThreads(threads());
+      const start = this.#p.clock.monotonic();
+      await this.#call({
+        a: a.subarray(i * lda + p),
+        lda,
+        b: b.subarray(p * n + j),
+        ldb: n,
+        c: c.subarray(i * n + j),
+        ldc: n,
+        m: height,
+        n: width,
+        k: length,
+        beta: step.k0 + p === 0 ? 0 : 1,
+      });
+      this.#multiplyMs += this.#p.clock.monotonic() - start;
+      this.#flops += height * width * length;
+      this.#p.progress((0.98 * this.#flops) / (this.#m * n * this.#k));
     }
     await this.#timed(() => this.#check?.absorb({ a, lda, b, ldb: n, rows, depth }));
   }
@@ -252,13 +245,40 @@ class Product {
   }
 }
 
-/** Parts of a rows × cols product with at most about `area` elements, as square as it can be. */
-function tileOf(rows: number, cols: number, area: number): { tileRows: number; tileCols: number } {
-  const side = Math.max(1, Math.floor(Math.sqrt(area)));
-  const tileRows = Math.min(rows, cols < side ? Math.max(1, Math.floor(area / cols)) : side);
-  const tileCols = Math.min(cols, Math.max(1, Math.floor(area / tileRows)));
-  return { tileRows: even(rows, tileRows), tileCols: even(cols, tileCols) };
+interface Part {
+  i: number;
+  j: number;
+  p: number;
+  height: number;
+  width: number;
+  length: number;
 }
 
-/** Parts of nearly equal size, none larger than `part`. */
-const even = (whole: number, part: number): number => Math.ceil(whole / Math.ceil(whole / part));
+/** The calls of one block: sums no longer than the kernel needs, over parts of C as square as they can be. */
+function* callsOf(
+  { rows, cols, depth }: { rows: number; cols: number; depth: number },
+  { flopsPerCall, depthPerCall }: Kernel,
+  threads: number,
+): Generator<Part> {
+  const volume = (flopsPerCall * Math.max(1, threads)) / 2;
+  const sumLength = even(depth, Math.max(depthPerCall, volume / (rows * cols)));
+  const area = volume / sumLength;
+  const tileRows = even(rows, Math.max(Math.sqrt(area), area / cols));
+  const tileCols = even(cols, area / tileRows);
+  for (let i = 0; i < rows; i += tileRows)
+    for (let j = 0; j < cols; j += tileCols)
+      for (let p = 0; p < depth; p += sumLength)
+        yield {
+          i,
+          j,
+          p,
+          height: Math.min(tileRows, rows - i),
+          width: Math.min(tileCols, cols - j),
+          length: Math.min(sumLength, depth - p),
+        };
+}
+
+/** The largest length that cuts `whole` into parts of nearly equal size, none above `part` or 1. */
+function even(whole: number, part: number): number {
+  return Math.ceil(whole / Math.ceil(whole / Math.max(1, Math.floor(part))));
+}

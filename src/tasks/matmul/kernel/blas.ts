@@ -104,6 +104,7 @@ const noTranspose = 111;
 class BlasKernel implements Kernel {
   readonly name: string;
   readonly flopsPerCall = 8e9;
+  readonly depthPerCall = 512;
   readonly #dgemm: NativeFunction;
   readonly #sgemm: NativeFunction;
   readonly #setThreads: NativeFunction | undefined;

@@ -29,6 +29,8 @@ export interface Kernel {
    * stops soon. In floating point operations.
    */
   readonly flopsPerCall: number;
+  /** Sums of so many terms reach full speed: a larger part of C is worth more than a longer sum. */
+  readonly depthPerCall: number;
   /** From the next call on. */
   setThreads(threads: number): void;
   /** @throws RangeError, before anything is touched, where an array is shorter than its shape needs. */

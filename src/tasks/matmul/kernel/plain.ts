@@ -17,6 +17,7 @@ export function plainKernel(): Kernel {
   return {
     name: 'typescript',
     flopsPerCall: 2e8,
+    depthPerCall: blockK,
     setThreads: () => undefined,
     gemm64: (call) => turn(() => gemm(call, packedA, packedB)),
     gemm32: (call) => turn(() => gemm(call, packedA, packedB)),
