@@ -2,6 +2,7 @@
  * Blobs as files of one folder, which several processes may open at the same time.
  *
  *     tmp/<id>            being written
+ *     tmp/<writer>/<id>   being written by a process that has a name
  *     <shelf>/<id>        published: the bytes, then a footer (filesystem/footer.ts)
  *
  * A shelf is the first digits of the UUIDv7, 17 minutes each: ids in order are shelves in order, and no shelf
@@ -28,23 +29,35 @@ const knownShelves = 16;
 /**
  * @param cleanTemporary removes what dead writers left. Only for the one process that owns the folder, and
  * before any other has it open: a live writer would lose its file.
+ * @param writer a name for this process: what it is writing lies apart, for `forgetWriter` when it has died.
  * @throws DrayError `storage-full`.
  */
 export async function openFilesystemBlobs(params: {
   folder: string;
   clock: Clock;
   cleanTemporary?: boolean;
+  writer?: string;
 }): Promise<BlobStore> {
   const folder = resolve(params.folder);
+  const temporary = temporaryFolder(folder, params.writer);
   try {
     await makeDurableFolder(folder);
     if (params.cleanTemporary === true) await clean(folder);
-    await mkdir(join(folder, 'tmp'), { recursive: true });
+    await mkdir(temporary, { recursive: true });
     await syncFolder(folder);
   } catch (error) {
     throw storageError(error);
   }
-  return new FilesystemBlobs(folder, params.clock);
+  return new FilesystemBlobs(folder, temporary, params.clock);
+}
+
+/** Removes what a dead writer had not committed. */
+export async function forgetWriter(folder: string, writer: string): Promise<void> {
+  await rm(temporaryFolder(resolve(folder), writer), { recursive: true, force: true });
+}
+
+function temporaryFolder(folder: string, writer = ''): string {
+  return join(folder, 'tmp', writer);
 }
 
 async function clean(folder: string): Promise<void> {
@@ -65,19 +78,21 @@ async function shelvesOf(folder: string): Promise<string[]> {
 
 class FilesystemBlobs implements BlobStore {
   readonly #folder: string;
+  readonly #temporary: string;
   readonly #clock: Clock;
   readonly #writers = new Set<BlobWriter>();
   readonly #shelves = new Map<string, Promise<GroupedSync>>();
 
-  constructor(folder: string, clock: Clock) {
+  constructor(folder: string, temporary: string, clock: Clock) {
     this.#folder = folder;
+    this.#temporary = temporary;
     this.#clock = clock;
   }
 
   async create({ mediaType }: { mediaType: string }): Promise<BlobWriter> {
     checkMediaType(mediaType);
     const id = this.#clock.id();
-    const path = join(this.#folder, 'tmp', id);
+    const path = join(this.#temporary, id);
     let file: FileHandle;
     try {
       file = await open(path, 'wx', 0o600);

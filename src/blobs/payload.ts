@@ -7,7 +7,7 @@ import type { Payload } from '../jobs/payload.js';
 /** @throws DrayError `limit-exceeded` above `limits.jsonPayload`. */
 export async function storePayload(blobs: BlobStore, value: unknown, field: string): Promise<Payload> {
   const text = JSON.stringify(value) as string | undefined;
-  if (text === undefined || text.length <= limits.inlinePayload / 3) return { inline: value };
+  if (text === undefined || text.length <= limits.inlinePayload / 3) return { inline: value ?? null };
   const bytes = Buffer.from(text);
   if (bytes.length <= limits.inlinePayload) return { inline: value };
   if (bytes.length > limits.jsonPayload) {

@@ -2,13 +2,14 @@
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { openFilesystemBlobs } from '../blobs/filesystem.js';
+import { forgetWriter, openFilesystemBlobs } from '../blobs/filesystem.js';
 import { systemClock } from '../clock.js';
 import { availableMachine } from '../config/machine.js';
 import type { Config } from '../config/options.js';
 import { environment } from '../config/environment.js';
 import { version } from '../config/version.js';
 import { Reconciler } from '../control/reconciler.js';
+import type { Engine } from '../engine/engine.js';
 import { openSqliteEngine } from '../engine/sqlite/index.js';
 import { buildServer } from '../http/server.js';
 import { DrayError } from '../jobs/errors.js';
@@ -28,7 +29,10 @@ export interface RunningServer {
   stop(options?: { graceMs?: number }): Promise<void>;
 }
 
-/** @throws DrayError where the address or the data folder cannot be used. */
+/** How long requests may still take once the jobs have drained, in ms. */
+const lingerMs = 2_000;
+
+/** @throws DrayError where the address, the data folder or an option cannot be used; nothing is left open then. */
 export async function startEmbedded(config: Config): Promise<RunningServer> {
   if (!loopback.has(config.host)) {
     throw new DrayError(
@@ -36,24 +40,26 @@ export async function startEmbedded(config: Config): Promise<RunningServer> {
       `--host ${config.host}: without API keys only loopback addresses are served (127.0.0.1, ::1, localhost)`,
     );
   }
+  const folder = resolve(config.data);
+  await mkdir(folder, { recursive: true });
+  // The engine's lock comes first: only the owner of the folder may clean up in it.
+  const engine = await openSqliteEngine({ file: join(folder, 'jobs.sqlite'), clock: systemClock });
+  try {
+    return await startOn(engine, folder, config);
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+async function startOn(engine: Engine, folder: string, config: Config): Promise<RunningServer> {
   const clock = systemClock;
   const logger = createLogger(config.logLevel);
-  const folder = resolve(config.data);
+  const log = taskLog(logger);
   const blobFolder = join(folder, 'blobs');
-  await mkdir(blobFolder, { recursive: true });
-  // The engine's lock comes first: only the owner of the folder may clean up in it.
-  const engine = await openSqliteEngine({ file: join(folder, 'jobs.sqlite'), clock });
   const blobs = await openFilesystemBlobs({ folder: blobFolder, clock, cleanTemporary: true });
   const tasks = builtInTasks({ blas: config.blas });
-  const log = taskLog(logger);
   await sayKernel(log, config.blas);
-
-  const executor: ExecutorConfig = {
-    parent: process.pid,
-    blobs: blobFolder,
-    memoryLimit: config.executorMemory,
-    ...(config.blas === undefined ? {} : { blas: config.blas }),
-  };
   const worker = new Worker({
     engine,
     clock,
@@ -69,7 +75,9 @@ export async function startEmbedded(config: Config): Promise<RunningServer> {
       drainGraceMs: leases.drainGrace,
       executor: {
         script: new URL('./executor.js', import.meta.url),
-        args: [JSON.stringify(executor)],
+        args: (writer) => [executorArgument({ config, blobs: blobFolder, writer })],
+        onGone: (writer) =>
+          void forgetWriter(blobFolder, writer).catch((error: unknown) => logger.warn(error)),
         memoryLimit: config.executorMemory,
         graceMs: leases.cancelGrace,
         clock,
@@ -86,43 +94,64 @@ export async function startEmbedded(config: Config): Promise<RunningServer> {
       workers: () => [worker.info()],
       healthy: () => worker.healthy,
       bodyLimit: config.bodyLimit,
+      loopbackOnly: true,
       version,
     },
     logger,
   );
+  const url = await app.listen({
+    host: config.host,
+    port: config.port,
+    listenTextResolver: () => 'listening',
+  });
   reconciler.start();
   worker.start();
 
   let closing: Promise<void> | undefined;
   const close = async (drained: Promise<void>): Promise<void> => {
-    await Promise.all([app.close(), drained]);
+    const closed = app.close();
+    await drained;
+    app.server.closeIdleConnections();
+    const cancelTimer = clock.after(lingerMs, () => app.server.closeAllConnections());
+    await closed;
+    cancelTimer();
     await reconciler.stop();
     await engine.close();
     await blobs.close();
   };
-  const stop = (options: { graceMs?: number } = {}): Promise<void> => {
-    const drained = worker.stop(options); // said again with a shorter grace, it hurries the first
-    return (closing ??= close(drained));
+  return {
+    url,
+    stop: (options = {}) => {
+      const drained = worker.stop(options); // said again with a shorter grace, it hurries the first
+      return (closing ??= close(drained));
+    },
   };
-  try {
-    return {
-      url: await app.listen({ host: config.host, port: config.port, listenTextResolver: () => 'listening' }),
-      stop,
-    };
-  } catch (error) {
-    await stop({ graceMs: 0 });
-    throw error;
-  }
+}
+
+function executorArgument(params: { config: Config; blobs: string; writer: string }): string {
+  const { executorMemory, blas } = params.config;
+  const argument: ExecutorConfig = {
+    parent: process.pid,
+    blobs: params.blobs,
+    writer: params.writer,
+    memoryLimit: executorMemory,
+    ...(blas === undefined ? {} : { blas }),
+  };
+  return JSON.stringify(argument);
 }
 
 /** Says at start which kernel multiplies matrices, and how to get the fast one where it is missing. */
 async function sayKernel(log: TaskLog, blas: string | undefined): Promise<void> {
-  const { kernel, advice } = await loadKernel({ environment, ...(blas === undefined ? {} : { path: blas }) });
+  const { kernel, advice } = await loadKernel({ environment, path: blas }).catch((error: unknown) => {
+    throw new DrayError('invalid-request', `--blas ${blas ?? ''}: ${(error as Error).message}`, {
+      field: 'blas',
+    });
+  });
   if (advice === undefined) log.info('matrix kernel', { kernel: kernel.name });
   else log.warn(advice, { kernel: kernel.name });
 }
 
-/** Runs until SIGTERM or SIGINT, then drains; a second signal hands back what still runs at once. */
+/** Runs until SIGTERM or SIGINT, then drains; a second signal hands back what still runs, a third just ends. */
 export async function serve(config: Config): Promise<void> {
   const server = await startEmbedded(config);
   console.log(`dray is ready at ${server.url}`);
@@ -131,7 +160,8 @@ export async function serve(config: Config): Promise<void> {
     const onSignal = () => {
       signals += 1;
       if (signals === 1) console.log('finishing what runs; once more to hand it back at once');
-      if (signals <= 2) server.stop(signals === 1 ? {} : { graceMs: 0 }).then(resolve, reject);
+      if (signals > 2) process.exit(1);
+      server.stop(signals === 1 ? {} : { graceMs: 0 }).then(resolve, reject);
     };
     process.on('SIGINT', onSignal);
     process.on('SIGTERM', onSignal);

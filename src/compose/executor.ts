@@ -9,6 +9,8 @@ import { builtInTasks } from './tasks.js';
 export interface ExecutorConfig {
   readonly parent: number;
   readonly blobs: string;
+  /** Its name as a writer of blobs. */
+  readonly writer: string;
   readonly memoryLimit: number;
   readonly blas?: string;
 }
@@ -24,7 +26,11 @@ const early: ToExecutor[] = [];
 let listener = (message: ToExecutor): void => void early.push(message);
 process.on('message', (message) => listener(message as ToExecutor));
 
-const blobs = await openFilesystemBlobs({ folder: config.blobs, clock: systemClock });
+const blobs = await openFilesystemBlobs({
+  folder: config.blobs,
+  writer: config.writer,
+  clock: systemClock,
+});
 serveExecutor({
   channel: {
     onMessage: (serve) => {
@@ -35,5 +41,6 @@ serveExecutor({
   },
   tasks: builtInTasks({ blas: config.blas }),
   blobs,
+  clock: systemClock,
   memoryLimit: config.memoryLimit,
 });

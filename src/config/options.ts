@@ -15,6 +15,8 @@ export interface Option {
   readonly default?: string;
   readonly min?: number;
   readonly max?: number;
+  /** Where only these words are taken. */
+  readonly values?: readonly string[];
   readonly doc: string;
 }
 
@@ -29,6 +31,11 @@ export interface Config {
   readonly blas: string | undefined;
   readonly logLevel: string;
 }
+
+/** Below it an executor has no room for work beside itself. */
+const leastExecutorMemory = 256 * MiB;
+/** What all executors together may use of the memory, by default. */
+const memoryShare = 0.8;
 
 export const options: readonly Option[] = [
   {
@@ -71,7 +78,7 @@ export const options: readonly Option[] = [
     flag: '--executor-memory',
     variable: 'DRAY_EXECUTOR_MEMORY',
     type: 'bytes',
-    min: 256 * MiB,
+    min: leastExecutorMemory,
     doc: 'memory that one executor may use, such as 2g (default: 3g, or its share of the machine)',
   },
   {
@@ -96,7 +103,8 @@ export const options: readonly Option[] = [
     variable: 'DRAY_LOG_LEVEL',
     type: 'string',
     default: 'info',
-    doc: 'trace, debug, info, warn, error or silent',
+    values: ['trace', 'debug', 'info', 'warn', 'error', 'silent'],
+    doc: 'how much is logged: trace, debug, info, warn, error or silent',
   },
 ];
 
@@ -126,15 +134,23 @@ export function readConfig(
         : (environment[option.variable] ?? option.default);
     values[option.name] = text === undefined ? undefined : parse(option, text);
   }
-  values['executors'] ??= machine.cores;
-  values['executorMemory'] ??= Math.min(
-    limits.executorMemory,
-    Math.floor((0.8 * machine.memory) / Number(values['executors'])),
+  const usable = memoryShare * machine.memory;
+  values['executors'] ??= Math.max(1, Math.min(machine.cores, Math.floor(usable / leastExecutorMemory)));
+  values['executorMemory'] ??= Math.max(
+    leastExecutorMemory,
+    Math.min(limits.executorMemory, Math.floor(usable / Number(values['executors']))),
   );
   return Object.freeze(values) as unknown as Config;
 }
 
 function parse(option: Option, text: string): string | number {
+  if (option.values?.includes(text) === false) {
+    throw new DrayError(
+      'invalid-request',
+      `${option.flag} (${option.variable}): "${text}" is not one of ${option.values.join(', ')}`,
+      { field: option.name },
+    );
+  }
   if (option.type === 'string') return text;
   const value = option.type === 'bytes' ? parseBytes(text) : /^\d+$/.test(text) ? Number(text) : undefined;
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = option;

@@ -144,7 +144,7 @@ export interface Engine {
 
   get(params: { id: string }): Promise<Job | undefined>;
 
-  /** Newest first. */
+  /** Newest first. A page may be shorter than `limit` where its jobs are large; `nextCursor` tells. */
   list(params: ListParams): Promise<{ readonly jobs: readonly Job[]; readonly nextCursor?: string }>;
 
   /**

@@ -17,6 +17,8 @@ export interface Dependencies {
   /** False where the worker's consume loop has stopped moving. */
   readonly healthy: () => boolean;
   readonly bodyLimit: number;
+  /** True where only this machine may call, which is then held against Host and Origin. */
+  readonly loopbackOnly: boolean;
   readonly version: string;
 }
 

@@ -12,6 +12,7 @@ export class JobWatch {
   readonly #engine: Engine;
   readonly #clock: Clock;
   readonly #waiting = new Map<string, Set<() => void>>();
+  #closed = false;
 
   constructor(engine: Engine, clock: Clock) {
     this.#engine = engine;
@@ -19,6 +20,12 @@ export class JobWatch {
     engine.subscribe((event) => {
       if (isFinal(event.status)) for (const wake of this.#waiting.get(event.id) ?? []) wake();
     });
+  }
+
+  /** Ends all waits now, and lets none begin: the server stops. */
+  close(): void {
+    this.#closed = true;
+    for (const wakers of this.#waiting.values()) for (const wake of wakers) wake();
   }
 
   /** The job once it is final, or as it is after `waitMs`; undefined where there is none. */
@@ -30,7 +37,7 @@ export class JobWatch {
       try {
         const job = await this.#engine.get({ id });
         const left = deadline - this.#clock.monotonic();
-        if (!job || isFinal(job.status) || left <= 0 || signal.aborted) return job;
+        if (!job || isFinal(job.status) || left <= 0 || signal.aborted || this.#closed) return job;
         await this.#pause(woken.promise, Math.min(left, rereadMs), signal);
       } finally {
         woken.end();
@@ -53,14 +60,14 @@ export class JobWatch {
   }
 
   async #pause(woken: Promise<void>, ms: number, signal: AbortSignal): Promise<void> {
-    let end = (): void => undefined;
-    await new Promise<void>((resolve) => {
-      const cancelTimer = this.#clock.after(ms, resolve);
-      signal.addEventListener('abort', () => resolve(), { once: true });
-      void woken.then(resolve);
-      end = cancelTimer;
-    });
-    end();
+    let wake = (): void => undefined;
+    const paused = new Promise<void>((resolve) => (wake = resolve));
+    const cancelTimer = this.#clock.after(ms, wake);
+    signal.addEventListener('abort', wake, { once: true });
+    void woken.then(wake);
+    await paused;
+    cancelTimer();
+    signal.removeEventListener('abort', wake);
   }
 }
 

@@ -27,7 +27,7 @@ export function sendBlob(
     void reply.code(206).header('content-range', `bytes ${start}-${end - 1}/${info.size}`);
   }
   void reply.header('content-length', end - start);
-  if (request.method === 'HEAD') return reply.send();
+  if (request.method === 'HEAD') return reply.send(Readable.from([])); // for none, fastify would say a length of 0
   return reply.send(Readable.from(blobs.read({ id: info.id, start, end }), { objectMode: false }));
 }
 
@@ -39,7 +39,8 @@ function wantedRange(
   etag: string,
 ): { start: number; end: number } | undefined {
   const { range, 'if-range': ifRange } = request.headers;
-  if (range === undefined || (ifRange !== undefined && ifRange !== etag)) return undefined;
+  if (range === undefined || request.method === 'HEAD' || (ifRange !== undefined && ifRange !== etag))
+    return undefined;
   const ranges = parseRange(info.size, range);
   if (ranges === -1) {
     void reply.header('content-range', `bytes */${info.size}`);

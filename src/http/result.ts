@@ -35,7 +35,9 @@ export async function sendResult(
     if (!info) throw new DrayError('blob-not-found', `the result of job ${job.id} has been removed`);
     return sendBlob(request, reply, blobs, { ...info, mediaType: form.mediaType }, fileName(job, form));
   }
-  return reply.type(form.mediaType).send(await started(form.stream!(blobs)));
+  const body = await started(form.stream!(blobs));
+  if (request.method === 'HEAD') body.destroy();
+  return reply.type(form.mediaType).send(request.method === 'HEAD' ? Readable.from([]) : body);
 }
 
 function plain(output: unknown): Representation {

@@ -2,13 +2,18 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
+import type { IncomingHttpHeaders } from 'node:http';
 import Fastify, { LogController, type FastifyBaseLogger } from 'fastify';
 import { DrayError } from '../jobs/errors.js';
+import { limits } from '../jobs/limits.js';
 import type { App, Dependencies } from './dependencies.js';
 import { sendProblem } from './problems.js';
 import { blobRoutes } from './routes/blobs.js';
 import { jobRoutes } from './routes/jobs.js';
 import { statusRoutes } from './routes/status.js';
+
+/** A connection on which nothing moves for this long is cut, in ms; above the longest wait. */
+const idleMs = 2 * limits.wait;
 
 /** Not listening yet: the caller says where. */
 export async function buildServer(dependencies: Dependencies, logger: FastifyBaseLogger): Promise<App> {
@@ -18,6 +23,8 @@ export async function buildServer(dependencies: Dependencies, logger: FastifyBas
     requestIdHeader: 'x-request-id',
     logController: new LogController({ disableRequestLogging: true }), // one line a request, written below
     forceCloseConnections: 'idle',
+    connectionTimeout: idleMs,
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply, dependencies.clock),
   });
   // Bodies are streams that their routes read in bounded memory; only the other parts are checked beforehand.
   app.removeAllContentTypeParsers();
@@ -37,7 +44,7 @@ export async function buildServer(dependencies: Dependencies, logger: FastifyBas
   );
   app.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id);
-    done();
+    done(dependencies.loopbackOnly ? strangerError(request.headers) : undefined);
   });
   app.addHook('onResponse', (request, reply, done) => {
     request.log.info(
@@ -71,4 +78,22 @@ export async function buildServer(dependencies: Dependencies, logger: FastifyBas
   blobRoutes(app, dependencies);
   statusRoutes(app, dependencies);
   return app;
+}
+
+const loopbackName = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
+
+/**
+ * A server without keys on a loopback address must still not serve web pages of elsewhere: a page may have a
+ * name that resolves to loopback (DNS rebinding), or post across sites.
+ */
+function strangerError({ host, origin }: IncomingHttpHeaders): DrayError | undefined {
+  const strange =
+    host !== undefined && !loopbackName.test(host)
+      ? `host ${host}`
+      : origin !== undefined && !loopbackName.test(origin.replace(/^https?:\/\//, ''))
+        ? `origin ${origin}`
+        : undefined;
+  return strange === undefined
+    ? undefined
+    : new DrayError('stranger', `${strange.slice(0, 200)} is not this machine; only loopback is served`);
 }

@@ -16,6 +16,7 @@ export class SpoolSink implements ValueSink {
   #held = 0;
   #writer: BlobWriter | undefined;
   #blob: string | undefined;
+  #reading: AsyncIterator<Uint8Array> | undefined;
   #depth = 0;
   #inString = false;
   #escaped = false;
@@ -78,10 +79,12 @@ export class SpoolSink implements ValueSink {
     }
     await this.#spill();
     this.#blob = (await this.#writer.commit()).id;
-    yield* this.#blobs.read({ id: this.#blob });
+    this.#reading = this.#blobs.read({ id: this.#blob })[Symbol.asyncIterator]();
+    yield* { [Symbol.asyncIterator]: () => this.#reading! };
   }
 
   async close(): Promise<void> {
+    await this.#reading?.return?.(); // a reader that stops at an error does not close it
     await this.#writer?.abort();
     if (this.#blob) await this.#blobs.delete({ id: this.#blob });
   }

@@ -8,9 +8,19 @@ import type { Readable } from 'node:stream';
 import type { SubmitJob } from '../contract/job.js';
 import { DrayError } from '../jobs/errors.js';
 import { limits } from '../jobs/limits.js';
+import { RawValueSink } from '../json/raw.js';
+import { readJson } from '../json/read.js';
 import type { SubmissionContext } from './submission-json.js';
 
-const maxParts = 32;
+type Parser = InstanceType<typeof Busboy>;
+
+const textParts = ['job', 'type'];
+const maxFiles = 32;
+
+interface Parts {
+  readonly texts: Map<string, string>;
+  readonly files: Map<string, Promise<string>>;
+}
 
 /** @throws DrayError with a 4xx code. The uploads hold what was stored until then. */
 export async function readMultipartSubmission(
@@ -18,104 +28,104 @@ export async function readMultipartSubmission(
   headers: IncomingHttpHeaders,
   context: SubmissionContext,
 ): Promise<SubmitJob> {
-  const texts = new Map<string, string>();
-  const files = new Map<string, Promise<string>>();
+  const parts: Parts = { texts: new Map(), files: new Map() };
   try {
-    await parse(body, parser(headers, context, texts, files));
+    await parse(body, createParser(headers, context, parts), context.bodyLimit);
   } catch (error) {
     throw refusal(error);
   }
-  const request = envelope(texts);
-  const input: Record<string, unknown> = { ...asObject(request.input) };
-  for (const [name, stored] of files) input[name] = { blob: await stored };
+  const request = await readEnvelope(parts.texts);
+  const input: Record<string, unknown> = { ...asObject(request.input, 'job.input') };
+  for (const [name, stored] of parts.files) input[name] = { blob: await stored };
   return { ...request, input };
 }
 
 /** Unlike a pipeline it leaves the body open on an error: the answer needs the connection. */
-function parse(body: Readable, busboy: InstanceType<typeof Busboy>): Promise<void> {
+function parse(body: Readable, parser: Parser, limit: number): Promise<void> {
   return new Promise<void>((resolve, reject) => {
     const fail = (error: Error): void => {
-      body.unpipe(busboy);
-      busboy.destroy();
+      body.unpipe(parser);
+      parser.destroy();
       reject(error);
     };
-    busboy.once('finish', resolve);
-    busboy.once('error', fail);
+    let taken = 0;
+    body.on('data', (chunk: Buffer) => {
+      taken += chunk.length;
+      if (taken > limit)
+        fail(new DrayError('body-too-large', `the body is larger than the limit of ${limit} bytes`));
+    });
+    parser.once('finish', resolve);
+    parser.once('error', fail);
     body.once('error', fail);
-    body.pipe(busboy);
+    body.pipe(parser);
   });
 }
 
-function parser(
+function createParser(
   headers: IncomingHttpHeaders,
   context: SubmissionContext,
-  texts: Map<string, string>,
-  files: Map<string, Promise<string>>,
-): InstanceType<typeof Busboy> {
-  const busboy = new Busboy({
+  { texts, files }: Parts,
+): Parser {
+  const parser = new Busboy({
     headers: headers as IncomingHttpHeaders & { 'content-type': string },
-    limits: { parts: maxParts, fieldSize: limits.jsonPayload, fieldNameSize: 128 },
+    limits: { fields: textParts.length, files: maxFiles, fieldSize: limits.jsonPayload, fieldNameSize: 128 },
     isPartAFile: (name, contentType, fileName) =>
       fileName !== undefined || (name !== 'job' && contentType === 'application/octet-stream'),
   });
-  busboy.on('field', (name, value, _nameTruncated, valueTruncated) => {
-    if (valueTruncated) {
-      busboy.destroy(
-        new DrayError('limit-exceeded', `part "${name}" is longer than ${limits.jsonPayload} bytes`),
-      );
+  const refuse = (code: 'invalid-request' | 'limit-exceeded', detail: string, field?: string) =>
+    parser.destroy(new DrayError(code, detail, field === undefined ? {} : { field }));
+  const streams = new Set<Readable>();
+  // Where the body ended early, so did the parts that were on their way.
+  parser.once('close', () => streams.forEach((stream) => stream.destroy()));
+  parser.on('field', (name, value, _nameTruncated, valueTruncated) => {
+    if (!textParts.includes(name)) {
+      refuse('invalid-request', `part "${name}" is not known here; text parts are job and type`, name);
+    } else if (texts.has(name)) refuse('invalid-request', `part "${name}" comes twice`, name);
+    else if (valueTruncated) {
+      refuse('limit-exceeded', `part "${name}" is longer than ${limits.jsonPayload} bytes`, name);
     }
     texts.set(name, value);
   });
-  busboy.on('file', (name, stream, _fileName, _encoding, mediaType) => {
+  parser.on('file', (name, stream, _fileName, _encoding, mediaType) => {
     if (files.has(name)) {
-      busboy.destroy(new DrayError('invalid-request', `part "${name}" comes twice`, { field: name }));
+      refuse('invalid-request', `part "${name}" comes twice`, name);
       return;
     }
+    streams.add(stream);
     const stored = context.uploads.store(stream, mediaType, context.bodyLimit).then((info) => info.id);
-    stored.catch((error: unknown) => busboy.destroy(error as Error));
-    busboy.once('close', () => stream.destroy()); // where the body ended early, so did this part
+    stored.catch((error: unknown) => parser.destroy(error as Error));
     files.set(name, stored);
   });
-  busboy.on('partsLimit', () =>
-    busboy.destroy(new DrayError('limit-exceeded', `the body has more than ${maxParts} parts`)),
-  );
-  return busboy;
+  parser.on('fieldsLimit', () => refuse('limit-exceeded', 'there are more text parts than job and type'));
+  parser.on('filesLimit', () => refuse('limit-exceeded', `the body has more than ${maxFiles} file parts`));
+  return parser;
 }
 
-function envelope(texts: ReadonlyMap<string, string>): SubmitJob {
-  const unknown = [...texts.keys()].find((name) => name !== 'job' && name !== 'type');
-  if (unknown !== undefined) {
-    throw new DrayError(
-      'invalid-request',
-      `part "${unknown}" is not known here; text parts are job and type`,
-      {
-        field: unknown,
-      },
-    );
-  }
+async function readEnvelope(texts: ReadonlyMap<string, string>): Promise<SubmitJob> {
   const job = texts.get('job');
   const type = texts.get('type');
   if (job === undefined && type === undefined) {
     throw new DrayError('invalid-request', 'a text part `job` (JSON) or `type` is needed', { field: 'job' });
   }
-  const request = job === undefined ? {} : parseJob(job);
+  const request = job === undefined ? {} : asObject(await parseText(job), 'job');
   return { ...request, ...(type === undefined ? {} : { type }) } as SubmitJob;
 }
 
-function parseJob(text: string): Record<string, unknown> {
-  try {
-    return asObject(JSON.parse(text));
-  } catch (error) {
-    if (error instanceof DrayError) throw error;
-    throw new DrayError('invalid-json', `part "job": ${(error as Error).message}`, { field: 'job' });
-  }
+/** By the same rules as any other JSON that comes in. */
+function parseText(text: string): Promise<unknown> {
+  const limit = limits.jsonPayload;
+  // eslint-disable-next-line @typescript-eslint/require-await -- the reader takes a stream
+  const once = async function* () {
+    yield Buffer.from(text);
+  };
+  return readJson(once(), new RawValueSink({ field: 'job', limit }), { limit });
 }
 
-function asObject(value: unknown): Record<string, unknown> {
+function asObject(value: unknown, field: string): Record<string, unknown> {
   if (value === undefined) return {};
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return value as Record<string, unknown>;
-  throw new DrayError('invalid-request', 'part "job" and its input must be JSON objects', { field: 'job' });
+  throw new DrayError('invalid-request', `${field} must be a JSON object`, { field });
 }
 
 function refusal(error: unknown): unknown {

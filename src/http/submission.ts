@@ -20,7 +20,9 @@ export async function submitFrom(request: FastifyRequest, dependencies: Dependen
   try {
     const submission = await readSubmission(request, { ...dependencies, uploads });
     if (!schema.Check(submission)) throw misfit(submission);
-    const [job] = await dependencies.engine.submit({ jobs: [await admit(submission, dependencies)] });
+    const admitted = await admit(submission, dependencies);
+    if ('blob' in admitted.input) uploads.add(admitted.input.blob);
+    const [job] = await dependencies.engine.submit({ jobs: [admitted] });
     return job!;
   } catch (error) {
     await uploads.discard();

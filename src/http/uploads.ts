@@ -16,6 +16,11 @@ export class Uploads {
   /** The one blob that all streamed fields of the request share, made when first asked for. */
   readonly shared = (): Promise<BlobWriter> => (this.#shared ??= this.#create('application/octet-stream'));
 
+  /** Takes over a blob that was stored elsewhere for this request. */
+  add(id: string): void {
+    this.#stored.push(id);
+  }
+
   async commitShared(): Promise<void> {
     if (this.#shared) await this.#commit(await this.#shared);
   }

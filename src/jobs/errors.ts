@@ -120,6 +120,12 @@ export const errorCatalogue = catalogue({
     title: 'The job has no result',
     help: 'It is still running, was cancelled or has failed; its status says which. Wait with GET /v1/jobs/{id}?wait=30s.',
   },
+  stranger: {
+    status: 421,
+    permanent: true,
+    title: 'The request is not from this machine',
+    help: 'Without API keys Dray serves loopback only, by a loopback name in Host and, from a web page, in Origin.',
+  },
   'range-not-satisfiable': {
     status: 416,
     permanent: true,

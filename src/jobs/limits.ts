@@ -15,6 +15,8 @@ export const limits = {
   /** The longest that a request may wait for a job. */
   wait: 60_000,
   listPage: 1_000,
+  /** A page of a list ends early where its jobs are larger than this together. */
+  listBytes: 4 * MiB,
   timeout: { default: 3_600_000, max: 7 * 24 * 3_600_000 },
   attempts: 100,
   executorMemory: 3 * GiB,

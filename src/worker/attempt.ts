@@ -1,6 +1,7 @@
 /** One attempt of one job: from its lease to the write that ends it. */
 import type { Clock } from '../clock.js';
 import type { Engine, Failure, Lease, Outcome, Progress } from '../engine/engine.js';
+import { DrayError } from '../jobs/errors.js';
 import { afterFailure } from '../jobs/retry.js';
 import type { TaskLog } from '../tasks/task.js';
 import type { ExecutorPool } from './executor-pool.js';
@@ -43,8 +44,12 @@ export class Attempt {
     this.#abort.abort(reason);
   }
 
-  /** Never rejects: what cannot be written is left to the lease's end. */
-  async run(pool: ExecutorPool): Promise<void> {
+  /**
+   * Never rejects: what cannot be written is left to the lease's end.
+   *
+   * @returns false where no executor could be started; the job is handed back uncounted then.
+   */
+  async run(pool: ExecutorPool): Promise<boolean> {
     const { job } = this.lease;
     const executor = pool.acquire();
     const cancelTimeout = this.#clock.after(job.timeoutMs, () => this.stop('timeout'));
@@ -64,6 +69,7 @@ export class Attempt {
     }
     const written = await this.#write(outcome);
     this.#log.info('attempt ended', { outcome: outcome.kind, written, ...errorOf(outcome) });
+    return outcome.kind !== 'not-started';
   }
 
   async #write(outcome: RunOutcome): Promise<Outcome | 'not written'> {
@@ -74,7 +80,8 @@ export class Attempt {
     if (outcome.kind === 'done') {
       return this.#persist(() => this.#engine.complete({ ...end, result: outcome.result }));
     }
-    if (stopped === 'drain') return this.#persist(() => this.#engine.release({ id: job.id, token }));
+    if (stopped === 'drain' || outcome.kind === 'not-started')
+      return this.#persist(() => this.#engine.release({ id: job.id, token }));
     const error: Failure =
       stopped === 'timeout'
         ? { code: 'timeout', message: `the attempt took longer than ${job.timeoutMs} ms`, permanent: false }
@@ -98,13 +105,18 @@ export class Attempt {
         return await write();
       } catch (error) {
         this.#log.warn('the end of an attempt could not be stored', { tries, error: String(error) });
-        if (tries === writeTries) return 'not written';
+        if (tries === writeTries || !mayPass(error)) return 'not written';
         await this.#clock.sleep(writeRetryMs);
       }
     }
   }
 }
 
+/** A full disk gets room, and a server that is away comes back; anything else would fail again. */
+function mayPass(error: unknown): boolean {
+  return error instanceof DrayError && (error.code === 'storage-full' || error.code === 'unavailable');
+}
+
 function errorOf(outcome: RunOutcome): { error?: Failure } {
-  return outcome.kind === 'failed' ? { error: outcome.failure } : {};
+  return outcome.kind === 'done' ? {} : { error: outcome.failure };
 }

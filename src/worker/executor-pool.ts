@@ -7,6 +7,7 @@ export class ExecutorPool {
   readonly #cores: number;
   readonly #idle: Executor[] = [];
   readonly #busy = new Set<Executor>();
+  #closing = false;
 
   constructor(params: { size: number; cores: number; executor: ExecutorOptions }) {
     this.#options = params.executor;
@@ -29,11 +30,8 @@ export class ExecutorPool {
 
   /** An executor for one job; the caller has a free slot, so there is always one. */
   acquire(): Executor {
-    let executor = this.#idle.pop();
-    if (!executor?.usable) {
-      executor?.kill();
-      executor = new Executor(this.#options);
-    }
+    const warm = this.#idle.pop();
+    const executor = warm?.usable ? warm : new Executor(this.#options);
     this.#busy.add(executor);
     this.#shareThreads(executor);
     return executor;
@@ -41,15 +39,16 @@ export class ExecutorPool {
 
   release(executor: Executor): void {
     this.#busy.delete(executor);
-    if (executor.usable) this.#idle.push(executor);
+    if (executor.usable && !executor.bloated) this.#idle.push(executor);
     else {
       executor.kill();
-      this.#idle.unshift(new Executor(this.#options));
+      if (!this.#closing) this.#idle.unshift(new Executor(this.#options));
     }
     this.#shareThreads(undefined);
   }
 
   async close(): Promise<void> {
+    this.#closing = true;
     await Promise.all(this.all.map((executor) => executor.close()));
     this.#idle.length = 0;
   }

@@ -7,15 +7,19 @@ import { constants, setPriority } from 'node:os';
 import type { CancelTimer, Clock } from '../clock.js';
 import type { Failure, Progress } from '../engine/engine.js';
 import { DrayError } from '../jobs/errors.js';
+import { MiB } from '../jobs/limits.js';
 import type { Payload } from '../jobs/payload.js';
 import type { TaskLog } from '../tasks/task.js';
-import type { FromExecutor, RunMessage, ToExecutor } from './protocol.js';
-import { residentMemory } from './resident-memory.js';
+import type { FromExecutor, RunMessage, RunReport, ToExecutor } from './protocol.js';
+import { memoryInterval, residentMemory } from './resident-memory.js';
 
 export interface ExecutorOptions {
-  /** The script that the child runs, and its arguments. */
+  /** The script that the child runs. */
   readonly script: URL;
-  readonly args: readonly string[];
+  /** Its arguments, made from the name of the executor. */
+  readonly args: (name: string) => readonly string[];
+  /** Called when the child is gone, to clear away what it left under its name. */
+  readonly onGone: (name: string) => void;
   /** Bytes; above it the child is killed. */
   readonly memoryLimit: number;
   /** How long an aborted run may take to end by itself, in ms. */
@@ -24,47 +28,63 @@ export interface ExecutorOptions {
 }
 
 export type RunOutcome = { readonly peakMemory: number } & (
-  { readonly kind: 'done'; readonly result: Payload } | { readonly kind: 'failed'; readonly failure: Failure }
+  | { readonly kind: 'done'; readonly result: Payload }
+  | { readonly kind: 'failed'; readonly failure: Failure }
+  /** The child never got as far as taking a job: not the job's fault. */
+  | { readonly kind: 'not-started'; readonly failure: Failure }
 );
 
-/** How often the child's memory is read, in ms. */
-const memoryInterval = 50;
 /** A child that holds more than this share of its limit after a job is replaced, so that the next starts afresh. */
 const keepShare = 0.25;
+/** What a child may always hold: that much it takes by itself once it has multiplied. */
+const keepAlways = 160 * MiB;
 
 export class Executor {
   readonly #options: ExecutorOptions;
-  readonly #child: ChildProcess;
-  #alive = true;
+  readonly #child: ChildProcess | undefined;
+  #alive = false;
+  #ready = false;
   #stopped = false;
+  #runs = 0;
   #job: string | undefined;
-  #onMessage: ((message: FromExecutor) => void) | undefined;
+  #onReport: ((report: RunReport) => void) | undefined;
   #onExit: ((how: string) => void) | undefined;
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
-    this.#child = fork(options.script, [...options.args], { serialization: 'json' });
-    this.#child.on('message', (message) => this.#onMessage?.(message as FromExecutor));
+    const name = options.clock.id();
+    try {
+      this.#child = fork(options.script, [...options.args(name)], { serialization: 'json' });
+    } catch {
+      return; // no memory for a process: the next run says so
+    }
+    this.#alive = this.#child.pid !== undefined;
+    this.#child.on('message', (message) => this.#take(message as FromExecutor));
     this.#child.on('error', () => undefined); // a failed send or spawn is followed by 'exit' or found at the next run
     this.#child.on('exit', (code, signal) => {
       this.#alive = false;
-      this.#onExit?.(signal ? `killed by ${signal}` : `ended with exit code ${code}`);
+      options.onGone(name);
+      this.#onExit?.(signal ? `was killed by ${signal}` : `ended with exit code ${code}`);
     });
-    if (this.#child.pid === undefined) this.#alive = false;
-    else lowerPriority(this.#child.pid);
+    if (this.#child.pid !== undefined) lowerPriority(this.#child.pid);
   }
 
   get pid(): number {
-    return this.#child.pid ?? 0;
+    return this.#child?.pid ?? 0;
   }
 
   get job(): string | undefined {
     return this.#job;
   }
 
-  /** False where the next job should get a fresh child: this one ended, was told to stop a job, or is large. */
+  /** False once the child has ended or was told to stop a job. */
   get usable(): boolean {
-    return this.#alive && !this.#stopped && this.memory() < keepShare * this.#options.memoryLimit;
+    return this.#alive && !this.#stopped;
+  }
+
+  /** True where the child has grown so large that the next job should get a fresh one. */
+  get bloated(): boolean {
+    return this.memory() > Math.max(keepAlways, keepShare * this.#options.memoryLimit);
   }
 
   memory(): number {
@@ -77,83 +97,86 @@ export class Executor {
 
   /** Runs one attempt. Once the signal aborts, the child has the grace period to end; then it is killed. */
   async run(
-    run: Omit<RunMessage, 'kind'>,
+    job: Omit<RunMessage, 'kind' | 'run'>,
     observe: { signal: AbortSignal; onProgress: (progress: Progress) => void; log: TaskLog },
   ): Promise<RunOutcome> {
     const { clock, memoryLimit, graceMs } = this.#options;
+    const { signal } = observe;
     const timers: CancelTimer[] = [];
     let peakMemory = 0;
-    let killedFor: DrayError | undefined;
-    this.#job = run.jobId;
+    let tooLarge: Failure | undefined;
+    this.#job = job.jobId;
+    this.#runs += 1;
     try {
       return await new Promise<RunOutcome>((resolve) => {
-        const fail = (failure: Failure) => resolve({ kind: 'failed', failure, peakMemory });
         const measure = () => {
           const held = this.memory();
           peakMemory = Math.max(peakMemory, held);
-          if (held <= memoryLimit || killedFor) return;
-          const MiB = 1024 * 1024;
-          killedFor = new DrayError(
-            'out-of-memory',
-            `the executor used ${Math.round(held / MiB)} MiB, its limit is ${Math.round(memoryLimit / MiB)} MiB`,
-          );
+          if (held <= memoryLimit || tooLarge) return;
+          tooLarge = outOfMemory(held, memoryLimit);
           this.kill();
-        };
-        this.#onExit = (how) =>
-          fail(
-            killedFor
-              ? asFailure(killedFor)
-              : { code: 'executor-crashed', message: `the executor was ${how}`, permanent: false },
-          );
-        this.#onMessage = (message) => {
-          if (message.kind === 'progress') observe.onProgress(message.progress);
-          else if (message.kind === 'log')
-            observe.log[message.level](message.message, { ...message.details });
-          else {
-            measure();
-            resolve({ ...message, peakMemory });
-          }
         };
         const abort = () => {
           this.#stopped = true;
-          this.#send({ kind: 'abort', reason: String(observe.signal.reason) });
+          this.#send({ kind: 'abort', reason: String(signal.reason) });
           timers.push(clock.after(graceMs, () => this.kill()));
         };
-        timers.push(clock.every(memoryInterval, measure));
+        this.#onExit = (how) => {
+          const crash = { code: 'executor-crashed', message: `the executor ${how}`, permanent: false };
+          const kind = this.#ready ? 'failed' : 'not-started';
+          resolve({ kind, failure: tooLarge ?? crash, peakMemory });
+        };
+        this.#onReport = (report) => {
+          if (report.kind === 'progress') observe.onProgress(report.progress);
+          else if (report.kind === 'log') observe.log[report.level](report.message, { ...report.details });
+          else {
+            measure();
+            resolve({ ...report, peakMemory });
+          }
+        };
         if (!this.#alive) {
-          this.#onExit('gone before the job began');
+          this.#onExit('could not be started');
           return;
         }
-        this.#send({ kind: 'run', ...run });
-        if (observe.signal.aborted) abort();
-        else observe.signal.addEventListener('abort', abort, { once: true });
-        timers.push(() => observe.signal.removeEventListener('abort', abort));
+        timers.push(clock.every(memoryInterval, measure));
+        this.#send({ kind: 'run', run: this.#runs, ...job });
+        if (signal.aborted) abort();
+        else signal.addEventListener('abort', abort, { once: true });
+        timers.push(() => signal.removeEventListener('abort', abort));
       });
     } finally {
       for (const cancel of timers) cancel();
-      this.#onMessage = this.#onExit = this.#job = undefined;
+      this.#onReport = this.#onExit = this.#job = undefined;
     }
   }
 
   kill(): void {
-    this.#child.kill('SIGKILL');
+    this.#stopped = true; // until it is gone it must get no job
+    this.#child?.kill('SIGKILL');
   }
 
   /** Resolves once the child is gone. */
   async close(): Promise<void> {
     if (!this.#alive) return;
-    const gone = new Promise((resolve) => this.#child.once('exit', resolve));
+    const gone = new Promise((resolve) => this.#child?.once('exit', resolve));
     this.kill();
     await gone;
   }
 
+  #take(message: FromExecutor): void {
+    if (message.kind === 'ready') this.#ready = true;
+    else if (message.run === this.#runs) this.#onReport?.(message);
+  }
+
   #send(message: ToExecutor): void {
-    if (this.#child.connected) this.#child.send(message, () => undefined); // a broken channel shows as 'exit'
+    if (this.#child?.connected) this.#child.send(message, () => undefined); // a broken channel shows as 'exit'
   }
 }
 
-export function asFailure(error: DrayError): Failure {
-  return { code: error.code, message: error.message, permanent: error.permanent };
+function outOfMemory(held: number, limit: number): Failure {
+  const used = `the executor used ${Math.round(held / MiB)} MiB, its limit is ${Math.round(limit / MiB)} MiB`;
+  const { code, message, permanent } = new DrayError('out-of-memory', used);
+  return { code, message, permanent };
 }
 
 function lowerPriority(pid: number): void {

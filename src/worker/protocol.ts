@@ -4,6 +4,8 @@ import type { Payload } from '../jobs/payload.js';
 
 export interface RunMessage {
   readonly kind: 'run';
+  /** Numbers the runs of an executor: what a run says after its end is not taken for the next one's. */
+  readonly run: number;
   readonly jobId: string;
   readonly type: string;
   readonly input: Payload;
@@ -16,7 +18,9 @@ export type ToExecutor =
   | { readonly kind: 'abort'; readonly reason: string }
   | { readonly kind: 'threads'; readonly threads: number };
 
-export type FromExecutor =
+export type FromExecutor = { readonly kind: 'ready' } | (RunReport & { readonly run: number });
+
+export type RunReport =
   | { readonly kind: 'progress'; readonly progress: Progress }
   | {
       readonly kind: 'log';

@@ -4,32 +4,38 @@
  */
 import type { BlobStore } from '../blobs/blob-store.js';
 import { loadPayload, storePayload } from '../blobs/payload.js';
-import type { Failure } from '../engine/engine.js';
+import type { Clock } from '../clock.js';
+import type { Failure, Progress } from '../engine/engine.js';
 import { DrayError } from '../jobs/errors.js';
 import type { TaskRegistry } from '../tasks/registry.js';
 import { PermanentError, type TaskContext } from '../tasks/task.js';
-import type { FromExecutor, RunMessage, ToExecutor } from './protocol.js';
+import type { FromExecutor, RunMessage, RunReport, ToExecutor } from './protocol.js';
 
-export interface ExecutorChannel {
-  onMessage(listener: (message: ToExecutor) => void): void;
-  send(message: FromExecutor): void;
+export interface ExecutorProgram {
+  readonly channel: {
+    onMessage(listener: (message: ToExecutor) => void): void;
+    send(message: FromExecutor): void;
+  };
+  readonly tasks: TaskRegistry;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+  readonly memoryLimit: number;
 }
 
-export function serveExecutor(params: {
-  channel: ExecutorChannel;
-  tasks: TaskRegistry;
-  blobs: BlobStore;
-  memoryLimit: number;
-}): void {
-  const { channel } = params;
+/** Progress is passed on at most this often, in ms; the latest always arrives. */
+const progressMs = 100;
+const longestMessage = 4_000;
+const longestProgressMessage = 200;
+
+export function serveExecutor(program: ExecutorProgram): void {
   let abort = new AbortController();
   let threads = 1;
-  channel.onMessage((message) => {
+  program.channel.onMessage((message) => {
     switch (message.kind) {
       case 'run':
         abort = new AbortController();
         threads = message.threads;
-        void runOne({ ...params, message, signal: abort.signal, threads: () => threads });
+        void runOne(program, message, { signal: abort.signal, threads: () => threads });
         break;
       case 'abort':
         abort.abort(message.reason);
@@ -39,53 +45,81 @@ export function serveExecutor(params: {
         break;
     }
   });
+  program.channel.send({ kind: 'ready' });
 }
 
-async function runOne(params: {
-  channel: ExecutorChannel;
-  tasks: TaskRegistry;
-  blobs: BlobStore;
-  memoryLimit: number;
-  message: RunMessage;
-  signal: AbortSignal;
-  threads: () => number;
-}): Promise<void> {
-  const { channel, tasks, blobs, message } = params;
+async function runOne(
+  { channel, tasks, blobs, clock, memoryLimit }: ExecutorProgram,
+  message: RunMessage,
+  control: { signal: AbortSignal; threads: () => number },
+): Promise<void> {
+  const report = (content: RunReport) => channel.send({ ...content, run: message.run });
+  const log = (level: 'info' | 'warn') => (text: string, details?: object) =>
+    report({ kind: 'log', level, message: text.slice(0, longestMessage), ...(details && { details }) });
+  const progress = new ProgressReport(clock, (latest) => report({ kind: 'progress', progress: latest }));
   const context: TaskContext = {
     jobId: message.jobId,
     attempt: message.attempt,
-    signal: params.signal,
+    signal: control.signal,
     blobs,
-    memoryLimit: params.memoryLimit,
-    threads: params.threads,
+    memoryLimit,
+    threads: control.threads,
     progress: (fraction, text) =>
-      channel.send({
-        kind: 'progress',
-        progress: {
-          fraction: Math.min(1, Math.max(0, fraction)),
-          ...(text === undefined ? {} : { message: text.slice(0, 200) }),
-        },
+      progress.set({
+        fraction: Math.min(1, Math.max(0, fraction)),
+        ...(text === undefined ? {} : { message: text.slice(0, longestProgressMessage) }),
       }),
-    log: {
-      info: (text, details) =>
-        channel.send({ kind: 'log', level: 'info', message: text, ...(details && { details }) }),
-      warn: (text, details) =>
-        channel.send({ kind: 'log', level: 'warn', message: text, ...(details && { details }) }),
-    },
+    log: { info: log('info'), warn: log('warn') },
   };
   try {
     const input = await loadPayload(blobs, message.input);
     const output = await tasks.get(message.type).run(input, context);
     tasks.checkOutput(message.type, output);
-    channel.send({ kind: 'done', result: await storePayload(blobs, output, 'output') });
+    const result = await storePayload(blobs, output, 'output');
+    progress.end();
+    report({ kind: 'done', result });
   } catch (error) {
-    channel.send({ kind: 'failed', failure: describe(error) });
+    progress.end();
+    report({ kind: 'failed', failure: describe(error) });
+  }
+}
+
+/** Passes the latest progress on at once, and then at most every `progressMs`. */
+class ProgressReport {
+  readonly #clock: Clock;
+  readonly #send: (progress: Progress) => void;
+  #sentAt = -Infinity;
+  #waiting: Progress | undefined;
+  #cancelTimer: (() => void) | undefined;
+
+  constructor(clock: Clock, send: (progress: Progress) => void) {
+    this.#clock = clock;
+    this.#send = send;
+  }
+
+  set(progress: Progress): void {
+    this.#waiting = progress;
+    if (this.#cancelTimer) return;
+    const pause = this.#sentAt + progressMs - this.#clock.monotonic();
+    if (pause <= 0) this.#flush();
+    else this.#cancelTimer = this.#clock.after(pause, () => this.#flush());
+  }
+
+  end(): void {
+    this.#cancelTimer?.();
+  }
+
+  #flush(): void {
+    this.#cancelTimer = undefined;
+    this.#sentAt = this.#clock.monotonic();
+    if (this.#waiting) this.#send(this.#waiting);
+    this.#waiting = undefined;
   }
 }
 
 function describe(error: unknown): Failure {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = (error instanceof Error ? error.message : String(error)).slice(0, longestMessage);
   if (error instanceof PermanentError) return { code: error.code, message, permanent: true };
   if (error instanceof DrayError) return { code: error.code, message, permanent: error.permanent };
-  return { code: 'task-failed', message: message.slice(0, 4_000), permanent: false };
+  return { code: 'task-failed', message, permanent: false };
 }

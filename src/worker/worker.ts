@@ -5,6 +5,7 @@
 import type { CancelTimer, Clock } from '../clock.js';
 import type { Worker as WorkerView } from '../contract/worker.js';
 import type { Engine, Job, Lease } from '../engine/engine.js';
+import { DrayError } from '../jobs/errors.js';
 import type { TaskLog } from '../tasks/task.js';
 import { Attempt } from './attempt.js';
 import { ExecutorPool } from './executor-pool.js';
@@ -28,6 +29,7 @@ const turnMs = 5_000;
 /** Without a turn of the loop for this long the worker counts as stuck. */
 const stuckMs = 30_000;
 const errorPauseMs = 1_000;
+const tooManyFailedStarts = 5;
 
 export class Worker {
   readonly #engine: Engine;
@@ -36,12 +38,17 @@ export class Worker {
   readonly #jobLog: (job: Job) => TaskLog;
   readonly #options: WorkerOptions;
   readonly #pool: ExecutorPool;
-  readonly #running = new Map<string, { attempt: Attempt; ended: Promise<void> }>();
+  /** Not by job: one that lost its lease may be leased again here while its older attempt still ends. */
+  readonly #running = new Map<Attempt, Promise<void>>();
   readonly #stopping = new AbortController();
+  /** Cancelled during a claim: the event may come before the lease does. */
+  readonly #cancelledEarly = new Set<string>();
   #timers: CancelTimer[] = [];
   #loop: Promise<void> | undefined;
   #turnedAt = 0;
   #renewedAt = 0;
+  /** Executors in a row that died before they could take a job. */
+  #failedStarts = 0;
   #slotFreed: (() => void) | undefined;
 
   constructor(params: {
@@ -69,7 +76,10 @@ export class Worker {
     this.#timers = [
       this.#clock.every(progressMs, () => void this.#heartbeat()),
       this.#engine.subscribe((event) => {
-        if (event.status === 'cancelled') this.#running.get(event.id)?.attempt.stop('cancelled');
+        if (event.status !== 'cancelled') return;
+        const attempts = [...this.#running.keys()].filter(({ lease }) => lease.job.id === event.id);
+        for (const attempt of attempts) attempt.stop('cancelled');
+        if (attempts.length === 0) this.#cancelledEarly.add(event.id);
       }),
     ];
     this.#loop = this.#consume();
@@ -81,17 +91,17 @@ export class Worker {
     await this.#loop;
     const graceMs = options.graceMs ?? this.#options.drainGraceMs;
     const cancelGrace = this.#clock.after(graceMs, () => {
-      for (const { attempt } of this.#running.values()) attempt.stop('drain');
+      for (const attempt of this.#running.keys()) attempt.stop('drain');
     });
-    await Promise.all([...this.#running.values()].map(({ ended }) => ended));
+    await Promise.all(this.#running.values());
     cancelGrace();
     for (const cancel of this.#timers.splice(0)) cancel();
     await this.#pool.close();
   }
 
-  /** False where the consume loop has not turned for so long that it must be stuck. */
+  /** False where the consume loop has not turned for so long that it must be stuck, or executors do not start. */
   get healthy(): boolean {
-    return this.#clock.monotonic() - this.#turnedAt < stuckMs;
+    return this.#clock.monotonic() - this.#turnedAt < stuckMs && this.#failedStarts < tooManyFailedStarts;
   }
 
   info(): WorkerView {
@@ -110,8 +120,8 @@ export class Worker {
 
   async #consume(): Promise<void> {
     const { signal } = this.#stopping;
+    this.#turnedAt = this.#clock.monotonic();
     while (!signal.aborted) {
-      this.#turnedAt = this.#clock.monotonic();
       const turn = new AbortController();
       const endTurn = () => turn.abort();
       const cancelTurn = this.#clock.after(turnMs, endTurn);
@@ -120,9 +130,14 @@ export class Worker {
         const free = this.#options.slots - this.#running.size;
         if (free === 0) await this.#slotFree(turn.signal);
         else for (const lease of await this.#claim(free, turn.signal)) this.#begin(lease);
+        this.#cancelledEarly.clear();
+        this.#turnedAt = this.#clock.monotonic();
+        if (this.#failedStarts > 0) await this.#clock.sleep(errorPauseMs * this.#failedStarts);
       } catch (error) {
         this.#log.warn('jobs could not be claimed', { error: String(error) });
         await this.#clock.sleep(errorPauseMs);
+        if (!(error instanceof DrayError && error.code === 'unavailable'))
+          this.#turnedAt = this.#clock.monotonic();
       } finally {
         cancelTurn();
         signal.removeEventListener('abort', endTurn);
@@ -142,11 +157,13 @@ export class Worker {
       clock: this.#clock,
       log: this.#jobLog(lease.job),
     });
-    const ended = attempt.run(this.#pool).finally(() => {
-      this.#running.delete(lease.job.id);
+    const ended = attempt.run(this.#pool).then((started) => {
+      this.#failedStarts = started ? 0 : Math.min(this.#failedStarts + 1, tooManyFailedStarts);
+      this.#running.delete(attempt);
       this.#slotFreed?.();
     });
-    this.#running.set(lease.job.id, { attempt, ended });
+    this.#running.set(attempt, ended);
+    if (this.#cancelledEarly.has(lease.job.id)) attempt.stop('cancelled');
     if (this.#stopping.signal.aborted) attempt.stop('drain'); // leased at the very moment of stopping
   }
 
@@ -161,9 +178,7 @@ export class Worker {
   /** Renews all leases when a heartbeat is due, and in between those that have new progress. */
   async #heartbeat(): Promise<void> {
     const due = this.#clock.monotonic() - this.#renewedAt >= this.#options.heartbeatMs - progressMs / 2;
-    const attempts = [...this.#running.values()]
-      .map(({ attempt }) => attempt)
-      .filter((attempt) => due || attempt.hasProgress);
+    const attempts = [...this.#running.keys()].filter((attempt) => due || attempt.hasProgress);
     if (due) this.#renewedAt = this.#clock.monotonic();
     if (attempts.length === 0) return;
     try {
@@ -182,6 +197,7 @@ export class Worker {
         if (outcome !== 'applied') attempts[i]!.stop('lease-lost');
       });
     } catch (error) {
+      this.#renewedAt = 0; // at the next tick, not only when the next heartbeat is due
       this.#log.warn('leases could not be renewed', { error: String(error) });
     }
   }

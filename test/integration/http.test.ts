@@ -171,7 +171,28 @@ describe('matmul over HTTP', () => {
   });
 });
 
+describe('a HEAD request', () => {
+  it('tells the size of a result without sending it', async () => {
+    const job = await product([[1, 2]], [[1], [2]]);
+    const path = `${server.url}/v1/jobs/${job.id}/result`;
+    const head = await fetch(path, { method: 'HEAD', headers: { range: 'bytes=0-1' } });
+    expect(head.status).toBe(200);
+    expect(head.headers.get('content-length')).toBe(String((await bytes(await fetch(path))).length));
+  });
+});
+
 describe('the list of jobs', () => {
+  it('ends a page early where its jobs are large', async () => {
+    const text = 'x'.repeat(30_000);
+    await Promise.all(Array.from({ length: 300 }, () => submit(server.url, 'echo', { text })));
+    const page = (await (await get('/v1/jobs?limit=1000')).json()) as { jobs: Job[]; nextCursor: string };
+    expect(page.jobs.length).toBeLessThan(300);
+    const next = (await (await get(`/v1/jobs?limit=1000&cursor=${page.nextCursor}`)).json()) as {
+      jobs: Job[];
+    };
+    expect(next.jobs[0]!.id < page.jobs.at(-1)!.id).toBe(true);
+  });
+
   it('is paged from the newest on, and filtered', async () => {
     const ids: string[] = [];
     for (let i = 0; i < 5; i++) ids.push((await submit(server.url, 'echo', { i })).id);

@@ -1,4 +1,7 @@
 /** What can happen to a running job, and what its record says afterwards. */
+import { readdirSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { act, ended, executorOf, read, submit } from '../support/api.js';
 import { eventually } from '../support/eventually.js';
@@ -155,7 +158,53 @@ describe('a job', () => {
   });
 });
 
+describe('a killed executor', () => {
+  it('leaves nothing of what it was writing', async () => {
+    const side = { rows: 4_000, cols: 4_000, seed: 1 };
+    const { id } = await submit(server.url, 'matmul', { a: { random: side }, b: { random: side } });
+    const pid = (await running(id))!;
+    const writing = (): string[] =>
+      readdirSync(join(server.data, 'blobs/tmp'), { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => entry.name);
+    await eventually(writing, (files) => files.length > 0);
+    await act(server.url, id, 'cancel');
+    process.kill(pid, 'SIGKILL');
+    await eventually(writing, (files) => files.length === 0);
+    expect(writing()).toEqual([]);
+  });
+});
+
+describe('a server that cannot start', () => {
+  it.each([
+    ['a library that is not there', ['--blas', '/nonexistent.so'], /--blas/],
+    ['an address beyond loopback', ['--host', '0.0.0.0'], /loopback/],
+    ['a log level that is none', ['--log-level', 'loud'], /--log-level.*trace/],
+  ])('because of %s ends and says why', async (_title, args, why) => {
+    await expect(startServer({ args })).rejects.toThrow(why);
+  });
+
+  it('because another one owns the folder ends and says so', async () => {
+    await expect(startServer({ data: server.data })).rejects.toThrow(/in use/);
+  });
+});
+
 describe('a stopping server', () => {
+  it('does not wait for a client that stalls in its upload', async () => {
+    const stalled = await startServer({ args: ['--executors', '1'] });
+    const { hostname, port } = new URL(stalled.url);
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => undefined);
+    socket.write('POST /v1/blobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx');
+    const writing = () =>
+      readdirSync(join(stalled.data, 'blobs/tmp'), { withFileTypes: true }).filter((e) => e.isFile());
+    await eventually(writing, (files) => files.length > 0);
+    process.kill(stalled.pid, 'SIGTERM');
+    await stalled.exited;
+    socket.destroy();
+    await stalled.stop();
+  });
+
   it('hands back what does not finish, uncounted, and the next one runs it', async () => {
     const first = await startServer({ args: ['--executors', '1'] });
     const { id } = await submit(first.url, 'sleep', { seconds: 3 });

@@ -116,17 +116,17 @@ class SqliteEngine implements Engine {
 
   async list(params: ListParams): Promise<{ readonly jobs: readonly Job[]; readonly nextCursor?: string }> {
     const limit = Math.min(params.limit, limits.listPage);
-    const records = await this.#batcher.call('list', {
+    const { records, more } = await this.#batcher.call('list', {
       status: params.status === undefined ? null : statusNumbers[params.status],
       type: params.type ?? null,
       before: params.cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(params.cursor),
-      limit: limit + 1, // one more tells whether there is another page
+      limit,
     });
-    const page = records.slice(0, limit).map(readRecord);
+    const page = records.map(readRecord);
     const last = page.at(-1);
     return {
       jobs: page.map(({ job }) => job),
-      ...(records.length > limit && last && { nextCursor: encodeCursor(last.seq) }),
+      ...(more && last && { nextCursor: encodeCursor(last.seq) }),
     };
   }
 

@@ -1,5 +1,6 @@
 /** What each operation does inside of its transaction. Runs in the thread that owns the database. */
 import type { Failure, Outcome } from '../engine.js';
+import { limits } from '../../jobs/limits.js';
 import type { Moment, Operations, Params, Result } from './protocol.js';
 import { statusNumbers, type Change } from './rows.js';
 import type { Statements } from './statements.js';
@@ -16,6 +17,8 @@ export type Handlers = {
 
 /** So many due jobs are released in one transaction, which bounds how long the others wait for it. */
 const releaseLimit = 1_000;
+/** A list reads so many records before it looks at how large they are. */
+const readAtOnce = 50;
 
 const leaseExpired: Failure = {
   code: 'lease-expired',
@@ -99,19 +102,26 @@ export function createHandlers(sql: Statements): Handlers {
     },
 
     list({ status, type, before, limit }) {
+      // One more than wanted tells whether there is another page.
       const seqs =
         status === null && type === null
-          ? sql.newest.all({ before, limit })
+          ? sql.newest.all({ before, limit: limit + 1 })
           : (status === null ? Object.values(statusNumbers) : [status]).flatMap((status) =>
               (type === null ? sql.typesOf.all({ status }) : [{ type }]).flatMap(({ type }) =>
-                sql.newestOf.all({ status, type, before, limit }),
+                sql.newestOf.all({ status, type, before, limit: limit + 1 }),
               ),
             );
-      const newest = seqs
-        .map((row) => row.seq)
-        .sort((a, b) => b - a)
-        .slice(0, limit);
-      return sql.page.all({ seqs: JSON.stringify(newest) }).map((row) => row.record);
+      const newest = seqs.map((row) => row.seq).sort((a, b) => b - a);
+      const records: string[] = [];
+      let bytes = 0;
+      while (records.length < Math.min(limit, newest.length) && bytes < limits.listBytes) {
+        const some = newest.slice(records.length, Math.min(limit, records.length + readAtOnce));
+        for (const { record } of sql.page.all({ seqs: JSON.stringify(some) })) {
+          records.push(record);
+          bytes += record.length;
+        }
+      }
+      return { records, more: newest.length > records.length };
     },
 
     maintain(_, { at: { now, monotonic }, changes }) {

@@ -53,7 +53,7 @@ export interface Operations {
   /** `before` is exclusive. */
   list: {
     params: { status: number | null; type: string | null; before: number; limit: number };
-    result: readonly string[];
+    result: { records: readonly string[]; more: boolean };
   };
   maintain: {
     params: Record<string, never>;

@@ -1,4 +1,5 @@
 /** /v1/jobs: submit, read, wait, list, cancel, re-drive, fetch the result. */
+import type { IncomingMessage } from 'node:http';
 import { Type } from 'typebox';
 import { Job, JobId, JobList, JobStatus, SubmitJob } from '../../contract/job.js';
 import { Problem } from '../../contract/problem.js';
@@ -22,6 +23,10 @@ const tags = ['jobs'];
 export function jobRoutes(app: App, dependencies: Dependencies): void {
   const { engine, clock } = dependencies;
   const watch = new JobWatch(engine, clock);
+  app.addHook('preClose', (done) => {
+    watch.close();
+    done();
+  });
 
   app.post(
     '/v1/jobs',
@@ -131,24 +136,15 @@ export function jobRoutes(app: App, dependencies: Dependencies): void {
     return (await engine.get({ id })) ?? missing(id);
   }
 
-  async function waitFor(
-    id: string,
-    waitMs: number,
-    raw: {
-      socket: {
-        once(event: 'close', listener: () => void): void;
-        off(event: 'close', listener: () => void): void;
-      };
-    },
-  ): Promise<EngineJob> {
-    if (waitMs === 0) return find(id);
+  async function waitFor(id: string, waitMs: number, { socket }: IncomingMessage): Promise<EngineJob> {
+    if (waitMs === 0 || socket.destroyed) return find(id);
     const gone = new AbortController();
     const onClose = () => gone.abort();
-    raw.socket.once('close', onClose);
+    socket.once('close', onClose);
     try {
       return (await watch.untilFinal(id, waitMs, gone.signal)) ?? missing(id);
     } finally {
-      raw.socket.off('close', onClose);
+      socket.off('close', onClose);
     }
   }
 

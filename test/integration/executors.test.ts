@@ -1,0 +1,156 @@
+/** The worker against executors that do not behave, in this process, with the real engine. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.js';
+import type { Engine, NewJob } from '../../src/engine/engine.js';
+import { openSqliteEngine } from '../../src/engine/sqlite/index.js';
+import { Worker } from '../../src/worker/worker.js';
+import { eventually } from '../support/eventually.js';
+
+let folder: string;
+let engine: Engine;
+let worker: Worker;
+const gone: string[] = [];
+const log = { info: () => undefined, warn: () => undefined };
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'dray-executors-'));
+  engine = await openSqliteEngine({ file: join(folder, 'jobs.sqlite'), clock: systemClock });
+});
+afterEach(async () => {
+  await worker.stop({ graceMs: 0 });
+  await engine.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** @param program what the child process runs. */
+function startWorker(program: string, options: { slots?: number } = {}): void {
+  const script = join(folder, 'executor.mjs');
+  writeFileSync(script, program);
+  worker = new Worker({
+    engine,
+    clock: systemClock,
+    log,
+    jobLog: () => log,
+    options: {
+      id: 'test',
+      types: ['any'],
+      slots: options.slots ?? 1,
+      cores: 2,
+      leaseMs: 10_000,
+      heartbeatMs: 3_000,
+      drainGraceMs: 1_000,
+      executor: {
+        script: pathToFileURL(script),
+        args: (name) => [name],
+        onGone: (name) => void gone.push(name),
+        memoryLimit: 2 ** 30,
+        graceMs: 50,
+        clock: systemClock,
+      },
+    },
+  });
+  worker.start();
+}
+
+async function submit(rest: Partial<NewJob> = {}): Promise<string> {
+  const id = systemClock.id();
+  const retry = { attempts: 5, baseMs: 0, factor: 1, capMs: 0 };
+  await engine.submit({
+    jobs: [{ id, type: 'any', input: { inline: null }, retry, timeoutMs: 60_000, ...rest }],
+  });
+  return id;
+}
+
+const answering = (answer: string): string => `
+  process.send({ kind: 'ready' });
+  process.on('message', (message) => {
+    if (message.kind !== 'run') return;
+    const report = (content) => process.send({ ...content, run: message.run });
+    ${answer}
+  });`;
+
+describe('executors', () => {
+  it('that cannot start cost no attempt, and the worker says that it is not well', async () => {
+    startWorker('process.exit(1)');
+    const id = await submit();
+    await eventually(
+      () => engine.get({ id }),
+      (job) => job!.attempts.some(({ outcome }) => outcome === 'released'),
+    );
+    expect(await engine.get({ id })).toMatchObject({
+      status: expect.stringMatching(/pending|in-progress/) as unknown,
+    });
+    await eventually(
+      () => worker.healthy,
+      (healthy) => !healthy,
+    );
+    expect((await engine.get({ id }))!.attempts.every(({ outcome }) => outcome === 'released')).toBe(true);
+  });
+
+  it('are told apart by run: what one says after its end is not taken for the next job', async () => {
+    startWorker(
+      answering(`
+        report({ kind: 'done', result: { inline: message.jobId } });
+        report({ kind: 'done', result: { inline: 'late' } });`),
+    );
+    const ids = [await submit(), await submit(), await submit()];
+    for (const id of ids) {
+      await eventually(
+        () => engine.get({ id }),
+        (job) => job!.status === 'completed',
+      );
+      expect(await engine.get({ id })).toMatchObject({ result: { inline: id } });
+    }
+  });
+
+  it('never number more than the slots while jobs fail and come back at once', async () => {
+    startWorker(
+      answering(`report({ kind: 'failed', failure: { code: 'x', message: 'x', permanent: false } });`),
+      {
+        slots: 4,
+      },
+    );
+    const reconciling = systemClock.every(1, () => void engine.maintain());
+    const retry = { attempts: 50, baseMs: 0, factor: 1, capMs: 0 };
+    const ids = await Promise.all(Array.from({ length: 20 }, () => submit({ retry })));
+    let most = 0;
+    for (const id of ids) {
+      await eventually(
+        () => {
+          most = Math.max(most, worker.info().executors.length);
+          return engine.get({ id });
+        },
+        (job) => job!.status === 'failed',
+      );
+    }
+    reconciling();
+    expect(most).toBe(4);
+  });
+
+  it('that were killed get no job while they die', async () => {
+    startWorker(answering(`report({ kind: 'done', result: { inline: 1 } });`), { slots: 2 });
+    gone.length = 0;
+    const first = await submit();
+    await eventually(
+      () => engine.get({ id: first }),
+      (job) => job!.status === 'completed',
+    );
+    for (const { pid } of worker.info().executors) process.kill(pid, 'SIGKILL');
+    await eventually(
+      () => gone.length,
+      (count) => count >= 2,
+    );
+    const ids = await Promise.all(Array.from({ length: 5 }, () => submit()));
+    for (const id of ids) {
+      await eventually(
+        () => engine.get({ id }),
+        (job) => job!.status === 'completed',
+      );
+      expect((await engine.get({ id }))!.attempt).toBe(1);
+    }
+  });
+});
