@@ -190,6 +190,6 @@ describe.skipIf(!canMount())('on a full disk', () => {
       for (let turn = 0; turn < 1_000; turn += 1) await writeFile(join(small, `ballast-${turn}`), '');
     };
     await expect(ballast()).rejects.toThrow('ENOSPC');
-    await expect(store.create({ mediaType })).rejects.toMatchObject({ code: 'storage-full' });
+    await expect(put(store, 'x')).rejects.toMatchObject({ code: 'storage-full' });
   });
 });

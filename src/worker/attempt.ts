@@ -8,7 +8,7 @@ import type { ExecutorPool } from './executor-pool.js';
 import type { RunOutcome } from './executor.js';
 
 /** Why a running attempt is stopped. */
-export type StopReason = 'cancelled' | 'timeout' | 'lease-lost' | 'drain';
+export type StopReason = 'cancelled' | 'timeout' | 'lease-lost' | 'drain' | 'surplus';
 
 /** How often, and how many times, a final write is tried while the store does not take it. */
 const writeRetryMs = 500;
@@ -20,6 +20,9 @@ export class Attempt {
   readonly #clock: Clock;
   readonly #log: TaskLog;
   readonly #abort = new AbortController();
+  readonly #leasedAt: number;
+  #startedAt: number | undefined;
+  #ranMs: number | undefined;
   #progress: Progress | undefined;
 
   constructor(params: { lease: Lease; engine: Engine; clock: Clock; log: TaskLog }) {
@@ -27,6 +30,17 @@ export class Attempt {
     this.#engine = params.engine;
     this.#clock = params.clock;
     this.#log = params.log;
+    this.#leasedAt = params.clock.monotonic();
+  }
+
+  /** How long it has been waiting for an executor, in ms; 0 once it has one. */
+  get waitedMs(): number {
+    return this.#startedAt === undefined ? this.#clock.monotonic() - this.#leasedAt : 0;
+  }
+
+  /** How long it has been running, or ran, in ms. */
+  get ranMs(): number {
+    return this.#ranMs ?? (this.#startedAt === undefined ? 0 : this.#clock.monotonic() - this.#startedAt);
   }
 
   /** Progress since the last call, if any. */
@@ -51,7 +65,12 @@ export class Attempt {
    */
   async run(pool: ExecutorPool): Promise<boolean> {
     const { job } = this.lease;
-    const executor = pool.acquire();
+    const executor = await pool.acquire(this.#abort.signal);
+    if (!executor) {
+      await this.#write({ ...neverRan, peakMemory: 0 });
+      return true;
+    }
+    this.#startedAt = this.#clock.monotonic();
     const cancelTimeout = this.#clock.after(job.timeoutMs, () => this.stop('timeout'));
     let outcome: RunOutcome;
     try {
@@ -65,6 +84,7 @@ export class Attempt {
       );
     } finally {
       cancelTimeout();
+      this.#ranMs = this.#clock.monotonic() - this.#startedAt;
       pool.release(executor);
     }
     const written = await this.#write(outcome);
@@ -80,7 +100,7 @@ export class Attempt {
     if (outcome.kind === 'done') {
       return this.#persist(() => this.#engine.complete({ ...end, result: outcome.result }));
     }
-    if (stopped === 'drain' || outcome.kind === 'not-started')
+    if (stopped === 'drain' || stopped === 'surplus' || outcome.kind === 'not-started')
       return this.#persist(() => this.#engine.release({ id: job.id, token }));
     const error: Failure =
       stopped === 'timeout'
@@ -111,6 +131,12 @@ export class Attempt {
     }
   }
 }
+
+/** Of an attempt that was stopped while it waited for an executor. */
+const neverRan = {
+  kind: 'not-started',
+  failure: { code: 'unavailable', message: 'stopped before it ran', permanent: false },
+} as const;
 
 /** A full disk gets room, and a server that is away comes back; anything else would fail again. */
 function mayPass(error: unknown): boolean {

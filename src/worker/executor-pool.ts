@@ -3,20 +3,33 @@ import { Executor, type ExecutorOptions } from './executor.js';
 
 export class ExecutorPool {
   readonly #options: ExecutorOptions;
-  readonly #size: number;
   readonly #cores: number;
+  readonly #onFreed: () => void;
   readonly #idle: Executor[] = [];
   readonly #busy = new Set<Executor>();
+  /** Those who wait for an executor, in the order of asking. */
+  readonly #waiting = new Set<(executor: Executor) => void>();
+  readonly size: number;
   #closing = false;
 
-  constructor(params: { size: number; cores: number; executor: ExecutorOptions }) {
+  /** @param params.onFreed called when an executor has become idle. */
+  constructor(params: { size: number; cores: number; executor: ExecutorOptions; onFreed: () => void }) {
     this.#options = params.executor;
-    this.#size = params.size;
     this.#cores = params.cores;
+    this.#onFreed = params.onFreed;
+    this.size = params.size;
   }
 
   start(): void {
-    while (this.#idle.length < this.#size) this.#idle.push(new Executor(this.#options));
+    while (this.#idle.length < this.size) this.#idle.push(new Executor(this.#options));
+  }
+
+  get busy(): number {
+    return this.#busy.size;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
   }
 
   /** Threads that one busy executor may use now, so that a lone job has the whole machine and several do not fight. */
@@ -28,13 +41,22 @@ export class ExecutorPool {
     return [...this.#busy, ...this.#idle];
   }
 
-  /** An executor for one job; the caller has a free slot, so there is always one. */
-  acquire(): Executor {
-    const warm = this.#idle.pop();
-    const executor = warm?.usable ? warm : new Executor(this.#options);
-    this.#busy.add(executor);
-    this.#shareThreads(executor);
-    return executor;
+  /** The next executor, first come first served; undefined where the signal aborts before there is one. */
+  acquire(signal: AbortSignal): Promise<Executor | undefined> {
+    if (signal.aborted) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      const giveUp = () => {
+        this.#waiting.delete(take);
+        resolve(undefined);
+      };
+      const take = (executor: Executor) => {
+        signal.removeEventListener('abort', giveUp);
+        resolve(executor);
+      };
+      signal.addEventListener('abort', giveUp, { once: true });
+      this.#waiting.add(take);
+      this.#handOut();
+    });
   }
 
   release(executor: Executor): void {
@@ -44,7 +66,8 @@ export class ExecutorPool {
       executor.kill();
       if (!this.#closing) this.#idle.unshift(new Executor(this.#options));
     }
-    this.#shareThreads(undefined);
+    this.#handOut();
+    this.#onFreed();
   }
 
   async close(): Promise<void> {
@@ -53,7 +76,16 @@ export class ExecutorPool {
     this.#idle.length = 0;
   }
 
-  #shareThreads(except: Executor | undefined): void {
-    for (const executor of this.#busy) if (executor !== except) executor.setThreads(this.threads);
+  #handOut(): void {
+    const before = this.threads;
+    for (const take of this.#waiting) {
+      if (this.#busy.size >= this.size) break;
+      this.#waiting.delete(take);
+      const warm = this.#idle.pop();
+      const executor = warm?.usable ? warm : new Executor(this.#options);
+      this.#busy.add(executor);
+      take(executor);
+    }
+    if (this.threads !== before) for (const executor of this.#busy) executor.setThreads(this.threads);
   }
 }

@@ -46,6 +46,8 @@ export class Executor {
   #ready = false;
   #stopped = false;
   #runs = 0;
+  /** Its memory when it was last measured. */
+  #held = 0;
   #job: string | undefined;
   #onReport: ((report: RunReport) => void) | undefined;
   #onExit: ((how: string) => void) | undefined;
@@ -82,9 +84,9 @@ export class Executor {
     return this.#alive && !this.#stopped;
   }
 
-  /** True where the child has grown so large that the next job should get a fresh one. */
+  /** True where the child was so large at the end of its job that the next one should get a fresh child. */
   get bloated(): boolean {
-    return this.memory() > Math.max(keepAlways, keepShare * this.#options.memoryLimit);
+    return this.#held > Math.max(keepAlways, keepShare * this.#options.memoryLimit);
   }
 
   memory(): number {
@@ -110,7 +112,7 @@ export class Executor {
     try {
       return await new Promise<RunOutcome>((resolve) => {
         const measure = () => {
-          const held = this.memory();
+          const held = (this.#held = this.memory());
           peakMemory = Math.max(peakMemory, held);
           if (held <= memoryLimit || tooLarge) return;
           tooLarge = outOfMemory(held, memoryLimit);

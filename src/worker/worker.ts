@@ -29,6 +29,10 @@ const turnMs = 5_000;
 /** Without a turn of the loop for this long the worker counts as stuck. */
 const stuckMs = 30_000;
 const errorPauseMs = 1_000;
+/** Jobs that take less on average are leased ahead. */
+const shortMs = 100;
+/** A job that was leased ahead and has waited so long goes back, uncounted. */
+const surplusMs = 1_000;
 const tooManyFailedStarts = 5;
 
 export class Worker {
@@ -47,6 +51,8 @@ export class Worker {
   #loop: Promise<void> | undefined;
   #turnedAt = 0;
   #renewedAt = 0;
+  /** A running mean of how long attempts took, in ms; unknown counts as not short. */
+  #usualMs = shortMs;
   /** Executors in a row that died before they could take a job. */
   #failedStarts = 0;
   #slotFreed: (() => void) | undefined;
@@ -67,6 +73,7 @@ export class Worker {
       size: params.options.slots,
       cores: params.options.cores,
       executor: params.options.executor,
+      onFreed: () => this.#slotFreed?.(),
     });
   }
 
@@ -109,7 +116,7 @@ export class Worker {
       id: this.#options.id,
       pid: process.pid,
       slots: this.#options.slots,
-      busy: this.#running.size,
+      busy: this.#pool.busy,
       executors: this.#pool.all.map((executor) => ({
         pid: executor.pid,
         ...(executor.job === undefined ? {} : { job: executor.job }),
@@ -127,8 +134,8 @@ export class Worker {
       const cancelTurn = this.#clock.after(turnMs, endTurn);
       signal.addEventListener('abort', endTurn, { once: true });
       try {
-        const free = this.#options.slots - this.#running.size;
-        if (free === 0) await this.#slotFree(turn.signal);
+        const free = this.#wanted();
+        if (free <= 0) await this.#slotFree(turn.signal);
         else for (const lease of await this.#claim(free, turn.signal)) this.#begin(lease);
         this.#cancelledEarly.clear();
         this.#turnedAt = this.#clock.monotonic();
@@ -143,6 +150,17 @@ export class Worker {
         signal.removeEventListener('abort', endTurn);
       }
     }
+  }
+
+  /**
+   * How many jobs to lease now. While jobs are short, as many as there are slots wait here besides those that
+   * run, so that no executor idles while the store answers; behind long ones nothing is parked.
+   */
+  #wanted(): number {
+    const { slots } = this.#options;
+    const short =
+      this.#usualMs < shortMs && [...this.#running.keys()].every(({ ranMs }) => ranMs < surplusMs);
+    return slots + (short ? slots : 0) - this.#pool.busy - this.#pool.waiting;
   }
 
   #claim(max: number, signal: AbortSignal): Promise<readonly Lease[]> {
@@ -160,7 +178,7 @@ export class Worker {
     const ended = attempt.run(this.#pool).then((started) => {
       this.#failedStarts = started ? 0 : Math.min(this.#failedStarts + 1, tooManyFailedStarts);
       this.#running.delete(attempt);
-      this.#slotFreed?.();
+      this.#usualMs += (attempt.ranMs - this.#usualMs) / 8;
     });
     this.#running.set(attempt, ended);
     if (this.#cancelledEarly.has(lease.job.id)) attempt.stop('cancelled');
@@ -177,6 +195,7 @@ export class Worker {
 
   /** Renews all leases when a heartbeat is due, and in between those that have new progress. */
   async #heartbeat(): Promise<void> {
+    for (const attempt of this.#running.keys()) if (attempt.waitedMs > surplusMs) attempt.stop('surplus');
     const due = this.#clock.monotonic() - this.#renewedAt >= this.#options.heartbeatMs - progressMs / 2;
     const attempts = [...this.#running.keys()].filter((attempt) => due || attempt.hasProgress);
     if (due) this.#renewedAt = this.#clock.monotonic();

@@ -1,26 +1,41 @@
 /** What the operating system's files need besides node:fs: whole reads and writes, and durable folders. */
-import { mkdir, open, type FileHandle } from 'node:fs/promises';
+import { fsync, open, read, readSync, write, closeSync, fdatasync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
 import { DrayError, isDiskFull } from '../../jobs/errors.js';
 
 /** One call to the system takes at most 2 GiB. */
 const largestCall = 256 * 1024 * 1024;
 
+/** By descriptor, not by FileHandle: closing is a call of microseconds, not a visit to the thread pool. */
+export const openFile = promisify(open);
+export const syncData = promisify(fdatasync);
+const syncAll = promisify(fsync);
+const readSome = promisify(read);
+const writeSome = promisify(write);
+
+/** Reads up to this size are taken directly from the system's cache, which is cheaper than the thread pool. */
+const directRead = 256 * 1024;
+
 /** Writes all of `bytes`, also where the system takes them in parts. */
-export async function writeFully(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+export async function writeFully(file: number, bytes: Uint8Array, position: number): Promise<void> {
   let done = 0;
   while (done < bytes.length) {
     const length = Math.min(bytes.length - done, largestCall);
-    done += (await file.write(bytes, done, length, position + done)).bytesWritten;
+    done += (await writeSome(file, bytes, done, length, position + done)).bytesWritten;
   }
 }
 
 /** Fills `target`; false where the file ends before. */
-export async function readFully(file: FileHandle, target: Uint8Array, position: number): Promise<boolean> {
+export async function readFully(file: number, target: Uint8Array, position: number): Promise<boolean> {
   let done = 0;
   while (done < target.length) {
     const length = Math.min(target.length - done, largestCall);
-    const { bytesRead } = await file.read(target, done, length, position + done);
+    const bytesRead =
+      length <= directRead
+        ? readSync(file, target, done, length, position + done)
+        : (await readSome(file, target, done, length, position + done)).bytesRead;
     if (bytesRead === 0) return false;
     done += bytesRead;
   }
@@ -29,11 +44,11 @@ export async function readFully(file: FileHandle, target: Uint8Array, position: 
 
 /** Makes the entries of a folder durable: without it a crash may undo a rename into it. */
 export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
+  const folder = await openFile(path, 'r');
   try {
-    await folder.sync();
+    await syncAll(folder);
   } finally {
-    await folder.close();
+    closeSync(folder);
   }
 }
 

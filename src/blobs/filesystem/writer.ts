@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
-import { rm, type FileHandle } from 'node:fs/promises';
+import { closeSync, writeSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import type { BlobInfo, BlobWriter } from '../blob-store.js';
-import { storageError, writeFully } from './files.js';
+import { openFile, storageError, syncData, writeFully } from './files.js';
 import { footerSize, writeFooter } from './footer.js';
+
+type Publish = (id: string, path: string) => Promise<void>;
 
 /** Small chunks are gathered up to this many bytes; larger ones go to the file from where they are. */
 const bufferSize = 256 * 1024;
@@ -19,11 +22,15 @@ const syncEvery = 16 * 1024 * 1024;
 export class FileBlobWriter implements BlobWriter {
   readonly id: string;
   readonly #mediaType: string;
-  readonly #file: FileHandle;
   readonly #path: string;
-  readonly #publish: (id: string, path: string) => Promise<void>;
+  readonly #publish: Publish;
   readonly #ended: () => void;
   readonly #hash = createHash('sha256');
+  /** Made meanwhile: whoever needs it waits. It rejects where the file cannot be made. */
+  readonly #file: Promise<number>;
+  #closed = false;
+  /** True once bytes have left the buffer. */
+  #large = false;
   #size = 0;
   /** Bytes of the file that are written or on their way. */
   #position = 0;
@@ -37,21 +44,15 @@ export class FileBlobWriter implements BlobWriter {
   #state: 'open' | 'committing' | 'committed' | 'gone' = 'open';
 
   /**
-   * @param publish moves the file to its place, durably.
+   * @param publish moves the file to its place, and makes the place durable.
    * @param ended called once, when nothing is left to abort.
    */
-  constructor(params: {
-    id: string;
-    mediaType: string;
-    file: FileHandle;
-    path: string;
-    publish: (id: string, path: string) => Promise<void>;
-    ended: () => void;
-  }) {
+  constructor(params: { id: string; mediaType: string; path: string; publish: Publish; ended: () => void }) {
     this.id = params.id;
     this.#mediaType = params.mediaType;
-    this.#file = params.file;
     this.#path = params.path;
+    this.#file = openFile(params.path, 'wx', 0o600);
+    this.#file.catch(() => undefined); // said by the write or commit that needs it
     this.#publish = params.publish;
     this.#ended = params.ended;
   }
@@ -74,9 +75,7 @@ export class FileBlobWriter implements BlobWriter {
       }
       let at = 0;
       while (at < chunk.length) {
-        // Room for the footer, so that a small blob is one write.
-        const buffer = (this.#buffer ??= this.#spare ?? Buffer.allocUnsafeSlow(bufferSize + footerSize));
-        if (buffer === this.#spare) this.#spare = undefined;
+        const buffer = this.#room(chunk.length - at);
         const taken = Math.min(chunk.length - at, bufferSize - this.#filled);
         buffer.set(taken === chunk.length ? chunk : chunk.subarray(at, at + taken), this.#filled);
         this.#filled += taken;
@@ -96,14 +95,14 @@ export class FileBlobWriter implements BlobWriter {
       await this.#flight;
       await this.#syncing;
       await this.#landed();
-      const buffer = this.#buffer ?? Buffer.allocUnsafeSlow(footerSize);
+      const buffer = this.#room(0);
       this.#hash.update(buffer.subarray(0, this.#filled));
       const described = { size: this.#size, digest: this.#hash.digest('hex'), mediaType: this.#mediaType };
       writeFooter(described, buffer, this.#filled);
-      await writeFully(this.#file, buffer.subarray(0, this.#filled + footerSize), this.#position);
-      await this.#file.datasync();
-      await this.#file.close();
-      await this.#publish(this.id, this.#path);
+      const rest = buffer.subarray(0, this.#filled + footerSize);
+      const file = await this.#file;
+      if (this.#large) await this.#publishLarge(file, rest);
+      else await this.#publishSmall(file, rest);
       this.#state = 'committed';
       this.#release();
       return { id: this.id, ...described };
@@ -113,6 +112,31 @@ export class FileBlobWriter implements BlobWriter {
     }
   }
 
+  async #publishLarge(file: number, rest: Uint8Array): Promise<void> {
+    await writeFully(file, rest, this.#position);
+    await syncData(file);
+    this.#close(file);
+    await this.#publish(this.id, this.#path);
+  }
+
+  /**
+   * A small file goes into the system's cache by direct calls, each cheaper than a visit to the thread pool;
+   * then its bytes and its name are made durable together. Until both are, nobody knows the id; a crash in
+   * between leaves a file that its footer shows to be damaged, or none.
+   */
+  async #publishSmall(file: number, bytes: Uint8Array): Promise<void> {
+    for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done);
+    const written = syncData(file);
+    const [data, name] = await Promise.allSettled([written, this.#publish(this.id, this.#path)]);
+    this.#close(file);
+    for (const outcome of [data, name]) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  #close(file: number): void {
+    if (!this.#closed) closeSync(file);
+    this.#closed = true;
+  }
+
   /** Does nothing while a commit is under way: the commit then decides. */
   async abort(): Promise<void> {
     if (this.#state === 'open') await this.#discard();
@@ -120,6 +144,21 @@ export class FileBlobWriter implements BlobWriter {
 
   #assertOpen(): void {
     if (this.#state !== 'open') throw new Error(`Blob ${this.id} takes no more calls: it is ${this.#state}.`);
+  }
+
+  /** The buffer with room for `more` bytes, as far as it may grow, and for the footer. */
+  #room(more: number): Buffer {
+    if (this.#buffer === undefined) {
+      this.#buffer = this.#spare;
+      this.#spare = undefined;
+    }
+    const wanted = Math.min(bufferSize, this.#filled + more);
+    if (this.#buffer !== undefined && this.#buffer.length >= wanted + footerSize) return this.#buffer;
+    // A buffer that was filled once will be filled again.
+    const size = this.#large ? bufferSize : Math.max(wanted, 2 * this.#filled);
+    const grown = Buffer.allocUnsafeSlow(Math.min(bufferSize, size) + footerSize);
+    this.#buffer?.copy(grown, 0, 0, this.#filled);
+    return (this.#buffer = grown);
   }
 
   /** Sends the gathered bytes on their way, once those before them have landed. */
@@ -148,13 +187,15 @@ export class FileBlobWriter implements BlobWriter {
 
   /** The hash is computed while the system writes. */
   async #put(bytes: Uint8Array): Promise<void> {
-    const writing = writeFully(this.#file, bytes, this.#position);
+    this.#large = true;
+    const file = await this.#file;
+    const writing = writeFully(file, bytes, this.#position);
     this.#position += bytes.length;
     this.#hash.update(bytes);
     await writing;
     if (this.#syncing !== undefined || this.#position - this.#synced < syncEvery) return;
     this.#synced = this.#position;
-    this.#syncing = this.#file.datasync().then(
+    this.#syncing = syncData(file).then(
       () => {
         this.#syncing = undefined;
       },
@@ -168,8 +209,10 @@ export class FileBlobWriter implements BlobWriter {
   async #discard(): Promise<void> {
     this.#state = 'gone';
     await this.#flight;
-    // Closing fails only where the commit closed it already, and then there is nothing left to close.
-    await this.#file.close().catch(() => undefined);
+    await this.#file.then(
+      (file) => this.#close(file),
+      () => undefined,
+    );
     await rm(this.#path, { force: true });
     this.#release();
   }

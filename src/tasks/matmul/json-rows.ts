@@ -65,6 +65,15 @@ function otherForm(field: string): ValueSink {
   return new RawValueSink({ field, limit: referenceText });
 }
 
+/**
+ * Buffers of the usual size are used again: each is most of a MiB, and making it anew for every small matrix
+ * would cost more than parsing it, in fresh pages and in collections of garbage.
+ */
+const usualBuffer = spillElements + 64 * 1024;
+const smallBuffer = 4 * 1024;
+const mostSpares = 16;
+const spares: Float64Array<ArrayBuffer>[] = [];
+
 /** What must come next. */
 const State = { matrix: 0, row: 1, number: 2, afterNumber: 3, afterRow: 4, done: 5 } as const;
 type State = (typeof State)[keyof typeof State];
@@ -83,7 +92,7 @@ class RowsSink implements ValueSink {
   /** The text of a number whose end is not yet seen. */
   #token = '';
   /** Elements that are not yet written. */
-  #out = new Float64Array(0);
+  #out: Float64Array<ArrayBuffer> = new Float64Array(0);
   readonly #run: NumberRun = { at: 0, count: 0, afterNumber: false };
   /** Index in `#out` of the current row's first element; negative once it is written. */
   #rowStart = 0;
@@ -151,16 +160,24 @@ class RowsSink implements ValueSink {
     this.#written += count;
     this.#rowStart -= count;
     this.#run.count = 0;
-    if (this.done) this.#out = new Float64Array(0);
+    if (this.done) this.#giveBack();
   }
 
   /** Makes room for `more` elements, so that the loop over numbers need not ask; at most once per chunk size. */
   #reserve(more: number): void {
     const { count } = this.#run;
     if (count + more <= this.#out.length) return;
-    const grown = new Float64Array((count === 0 ? 0 : Math.max(count, spillElements)) + more);
+    const wanted = (count === 0 ? 0 : Math.max(count, spillElements)) + more;
+    const usual = wanted > smallBuffer && wanted <= usualBuffer;
+    const grown = (usual ? spares.pop() : undefined) ?? new Float64Array(usual ? usualBuffer : wanted);
     grown.set(this.#out.subarray(0, count));
+    this.#giveBack();
     this.#out = grown;
+  }
+
+  #giveBack(): void {
+    if (this.#out.length === usualBuffer && spares.length < mostSpares) spares.push(this.#out);
+    this.#out = new Float64Array(0);
   }
 
   /** Takes numbers and the commas between them: a run of them, or one that `readNumbers` left. */
