@@ -38,6 +38,7 @@ export class FileBlobWriter implements BlobWriter {
   #spare: Buffer | undefined;
   #filled = 0;
   #flight: Promise<void> | undefined;
+  #writing: Promise<void> | undefined;
   #syncing: Promise<void> | undefined;
   #synced = 0;
   #failure: unknown;
@@ -61,7 +62,13 @@ export class FileBlobWriter implements BlobWriter {
     return this.#size;
   }
 
-  async write(chunk: Uint8Array): Promise<void> {
+  write(chunk: Uint8Array): Promise<void> {
+    const writing = this.#write(chunk);
+    this.#writing = writing.catch(() => undefined); // said to the caller; this copy is for abort
+    return writing;
+  }
+
+  async #write(chunk: Uint8Array): Promise<void> {
     this.#assertOpen();
     this.#size += chunk.length;
     try {
@@ -139,6 +146,7 @@ export class FileBlobWriter implements BlobWriter {
 
   /** Does nothing while a commit is under way: the commit then decides. */
   async abort(): Promise<void> {
+    await this.#writing; // the file must not be closed under a write that is on its way
     if (this.#state === 'open') await this.#discard();
   }
 

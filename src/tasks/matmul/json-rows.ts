@@ -74,6 +74,10 @@ const smallBuffer = 4 * 1024;
 const mostSpares = 16;
 const spares: Float64Array<ArrayBuffer>[] = [];
 
+function giveBack(buffer: Float64Array<ArrayBuffer>): void {
+  if (buffer.length === usualBuffer && spares.length < mostSpares) spares.push(buffer);
+}
+
 /** What must come next. */
 const State = { matrix: 0, row: 1, number: 2, afterNumber: 3, afterRow: 4, done: 5 } as const;
 type State = (typeof State)[keyof typeof State];
@@ -82,7 +86,8 @@ type State = (typeof State)[keyof typeof State];
  * The rows parser. `readNumbers` takes the runs of numbers; this class takes the brackets, and byte by byte
  * whatever a run leaves: the numbers at the end of a chunk, the rare hard ones, and all errors.
  *
- * Memory: elements wait in one buffer, at most half a MiB and what one chunk can hold (4 times its bytes).
+ * Memory: elements wait in one buffer, at most half a MiB and what one chunk can hold (4 times its bytes), while
+ * another of that size is being written.
  */
 class RowsSink implements ValueSink {
   readonly #field: string;
@@ -100,6 +105,7 @@ class RowsSink implements ValueSink {
   #cols = 0;
   #text = 0;
   #writer: BlobWriter | undefined;
+  #flight: Promise<void> | undefined;
   #offset = 0;
   #written = 0;
   #inline: number[][] | undefined;
@@ -147,7 +153,9 @@ class RowsSink implements ValueSink {
     return wanted && this.#inline === undefined ? this.#write() : undefined;
   }
 
+  /** One buffer is on its way to the blob while the next chunks fill another. */
   async #write(): Promise<void> {
+    await this.#flight;
     if (this.#writer === undefined) {
       this.#writer = await this.#makeWriter();
       this.#offset = this.#writer.size;
@@ -156,11 +164,15 @@ class RowsSink implements ValueSink {
     if (this.#writer.size !== this.#offset + this.#written * Float64Array.BYTES_PER_ELEMENT) {
       throw new Error(`Something else was written into the middle of the matrix ${this.#field}`);
     }
-    await this.#writer.write(new Uint8Array(this.#out.buffer, 0, count * Float64Array.BYTES_PER_ELEMENT));
+    const full = this.#out;
+    this.#out = new Float64Array(0);
     this.#written += count;
     this.#rowStart -= count;
     this.#run.count = 0;
-    if (this.done) this.#giveBack();
+    const bytes = new Uint8Array(full.buffer, 0, count * Float64Array.BYTES_PER_ELEMENT);
+    this.#flight = this.#writer.write(bytes).then(() => giveBack(full));
+    this.#flight.catch(() => undefined); // thrown where it is awaited: by the next write, or here
+    if (this.done) await this.#flight;
   }
 
   /** Makes room for `more` elements, so that the loop over numbers need not ask; at most once per chunk size. */
@@ -171,13 +183,8 @@ class RowsSink implements ValueSink {
     const usual = wanted > smallBuffer && wanted <= usualBuffer;
     const grown = (usual ? spares.pop() : undefined) ?? new Float64Array(usual ? usualBuffer : wanted);
     grown.set(this.#out.subarray(0, count));
-    this.#giveBack();
+    giveBack(this.#out);
     this.#out = grown;
-  }
-
-  #giveBack(): void {
-    if (this.#out.length === usualBuffer && spares.length < mostSpares) spares.push(this.#out);
-    this.#out = new Float64Array(0);
   }
 
   /** Takes numbers and the commas between them: a run of them, or one that `readNumbers` left. */
@@ -263,7 +270,10 @@ class RowsSink implements ValueSink {
     const rows = Array.from({ length: this.#rows }, (_, row) =>
       Array.from(elements.subarray(row * this.#cols, (row + 1) * this.#cols)),
     );
-    if (JSON.stringify(rows).length <= inlineText) this.#inline = rows;
+    if (JSON.stringify(rows).length > inlineText) return;
+    this.#inline = rows;
+    giveBack(this.#out);
+    this.#out = new Float64Array(0);
   }
 
   #refuseByte(c: number, expected: string): never {
