@@ -27,7 +27,7 @@ afterEach(async () => {
 });
 
 /** @param program what the child process runs. */
-function startWorker(program: string, options: { slots?: number } = {}): void {
+function startWorker(program: string, options: { slots?: number; leaseMs?: number } = {}): void {
   const script = join(folder, 'executor.mjs');
   writeFileSync(script, program);
   worker = new Worker({
@@ -40,8 +40,8 @@ function startWorker(program: string, options: { slots?: number } = {}): void {
       types: ['any'],
       slots: options.slots ?? 1,
       cores: 2,
-      leaseMs: 10_000,
-      heartbeatMs: 3_000,
+      leaseMs: options.leaseMs ?? 10_000,
+      heartbeatMs: 500,
       drainGraceMs: 1_000,
       executor: {
         script: pathToFileURL(script),
@@ -129,6 +129,39 @@ describe('executors', () => {
     }
     reconciling();
     expect(most).toBe(4);
+  });
+
+  it('stop an attempt whose lease is lost, and its late result is not published', async () => {
+    startWorker(
+      answering(`
+        if (message.attempt === 1) process.on('message', (next) => {
+          if (next.kind === 'abort') report({ kind: 'done', result: { inline: 'late' } });
+        });
+        else report({ kind: 'done', result: { inline: 'second' } });`),
+      { slots: 2, leaseMs: 50 },
+    );
+    const id = await submit();
+    await eventually(
+      () => worker.info().executors.find(({ job }) => job === id),
+      (executor) => executor !== undefined,
+    );
+    const first = worker.info().executors.find(({ job }) => job === id)!.pid;
+    await eventually(
+      () => engine.maintain(),
+      ({ expired }) => expired === 1,
+    );
+    await eventually(
+      () => engine.get({ id }),
+      (job) => job!.status === 'completed',
+    );
+    // The first one is told at its next heartbeat; a process that was told to stop a job takes no other.
+    await eventually(
+      () => worker.info().executors.every(({ pid }) => pid !== first),
+      (replaced) => replaced,
+    );
+    const job = (await engine.get({ id }))!;
+    expect(job).toMatchObject({ attempt: 2, result: { inline: 'second' } });
+    expect(job.attempts.map(({ outcome }) => outcome)).toEqual(['expired', 'completed']);
   });
 
   it('that were killed get no job while they die', async () => {
