@@ -10,6 +10,8 @@ export class ExecutorPool {
   /** Those who wait for an executor, in the order of asking. */
   readonly #waiting = new Set<(executor: Executor) => void>();
   readonly size: number;
+  /** The number of threads that the busy ones were last told. */
+  #toldThreads = 0;
   #closing = false;
 
   /** @param params.onFreed called when an executor has become idle. */
@@ -77,7 +79,6 @@ export class ExecutorPool {
   }
 
   #handOut(): void {
-    const before = this.threads;
     for (const take of this.#waiting) {
       if (this.#busy.size >= this.size) break;
       this.#waiting.delete(take);
@@ -86,6 +87,8 @@ export class ExecutorPool {
       this.#busy.add(executor);
       take(executor);
     }
-    if (this.threads !== before) for (const executor of this.#busy) executor.setThreads(this.threads);
+    if (this.threads === this.#toldThreads) return;
+    this.#toldThreads = this.threads;
+    for (const executor of this.#busy) executor.setThreads(this.threads);
   }
 }

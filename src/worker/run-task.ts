@@ -22,7 +22,7 @@ export interface ExecutorProgram {
   readonly memoryLimit: number;
 }
 
-/** Progress is passed on at most this often, in ms; the latest always arrives. */
+/** Progress is passed on at most this often, in ms, and not at all by a job that takes less. */
 const progressMs = 100;
 const longestMessage = 4_000;
 const longestProgressMessage = 200;
@@ -84,17 +84,18 @@ async function runOne(
   }
 }
 
-/** Passes the latest progress on at once, and then at most every `progressMs`. */
+/** Passes the latest progress on, at most every `progressMs`. */
 class ProgressReport {
   readonly #clock: Clock;
   readonly #send: (progress: Progress) => void;
-  #sentAt = -Infinity;
+  #sentAt: number;
   #waiting: Progress | undefined;
   #cancelTimer: (() => void) | undefined;
 
   constructor(clock: Clock, send: (progress: Progress) => void) {
     this.#clock = clock;
     this.#send = send;
+    this.#sentAt = clock.monotonic();
   }
 
   set(progress: Progress): void {
