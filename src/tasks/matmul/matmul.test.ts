@@ -120,6 +120,7 @@ function conforms(kernel: Kernel): void {
     });
 
   it('fails the attempt where a call goes wrong, and gives its buffers back', async () => {
+    const size = 900; // small ones are left to the garbage collector
     const seen: FloatArray[] = [];
     const broken: Kernel = variant(kernel, {
       gemm64: async (call: Parameters<Kernel['gemm64']>[0]) => {
@@ -130,10 +131,10 @@ function conforms(kernel: Kernel): void {
     });
     const blobs = new MemoryBlobs();
     const params = {
-      a: await openSource(blobs, random(30, 30, 1), 'a'),
-      b: await openSource(blobs, random(30, 30, 2), 'b'),
+      a: await openSource(blobs, random(size, size, 1), 'a'),
+      b: await openSource(blobs, random(size, size, 2), 'b'),
       dtype: 'float64' as const,
-      plan: plan({ m: 30, k: 30, n: 30, elementSize: 8, budget: 1e9 }),
+      plan: plan({ m: size, k: size, n: size, elementSize: 8, budget: 1e9 }),
       kernel: broken,
       clock: systemClock,
       signal: new AbortController().signal,
@@ -145,7 +146,8 @@ function conforms(kernel: Kernel): void {
       code: 'wrong-product',
       message: expect.stringContaining('row 2') as string,
     });
-    expect(seen.map((array) => array.length)).toEqual([0, 0, 0]);
+    expect(seen.length).toBeGreaterThan(0);
+    expect(seen.filter((array) => array.length > 0)).toEqual([]);
     await expect(multiply({ ...params, checkSeed: undefined })).rejects.toThrow(
       'a wrong product was written',
     );
