@@ -3,7 +3,9 @@ import { Type, type Static } from 'typebox';
 
 export const Problem = Type.Object(
   {
-    type: Type.String({ description: 'Where the error is explained.' }),
+    type: Type.String({
+      description: 'A name for the kind of error, urn:dray:error:<code>; docs/errors.md explains each code.',
+    }),
     title: Type.String(),
     status: Type.Integer(),
     code: Type.String({ description: 'Stable; see docs/errors.md.' }),

@@ -5,7 +5,6 @@ import type { Clock } from '../clock.js';
 import type { Problem } from '../contract/problem.js';
 import { DrayError, errorCatalogue, isDiskFull, type ErrorCode } from '../jobs/errors.js';
 
-const docs = 'https://github.com/dray-jobs/dray/blob/main/docs/errors.md';
 const retryAfterSeconds = 5;
 /** How long the rest of a refused body is read, in ms. */
 const lingerMs = 3_000;
@@ -20,7 +19,7 @@ export function sendProblem(
   const { status, title } = errorCatalogue[known.code];
   if (status >= 500) request.log.error({ err: error }, 'request failed');
   const problem: Problem = {
-    type: `${docs}#${known.code}`,
+    type: `urn:dray:error:${known.code}`,
     title,
     status,
     code: known.code,
