@@ -198,12 +198,12 @@ class FilesystemBlobs implements BlobStore {
     }
   }
 
-  async #publish(id: string, temporary: string): Promise<void> {
+  async #publish(id: string, temporary: string, data?: Promise<void>): Promise<void> {
     const shelf = await this.#shelf(id.slice(0, shelfDigits));
     const path = this.#pathOf(id);
     renameSync(temporary, path); // direct: a visit to the thread pool costs several times as much
     try {
-      await shelf.sync();
+      await Promise.all([shelf.sync(), data]);
     } catch (error) {
       // Not known to be durable, so it must not be readable either.
       await rm(path, { force: true });

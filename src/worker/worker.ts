@@ -178,7 +178,7 @@ export class Worker {
     const ended = attempt.run(this.#pool).then((started) => {
       this.#failedStarts = started ? 0 : Math.min(this.#failedStarts + 1, tooManyFailedStarts);
       this.#running.delete(attempt);
-      this.#usualMs += (attempt.ranMs - this.#usualMs) / 8;
+      if (attempt.ranMs > 0) this.#usualMs += (attempt.ranMs - this.#usualMs) / 8;
     });
     this.#running.set(attempt, ended);
     if (this.#cancelledEarly.has(lease.job.id)) attempt.stop('cancelled');

@@ -5,7 +5,7 @@ import type { BlobInfo, BlobWriter } from '../blob-store.js';
 import { openFile, storageError, syncData, writeFully } from './files.js';
 import { footerSize, writeFooter } from './footer.js';
 
-type Publish = (id: string, path: string) => Promise<void>;
+type Publish = (id: string, path: string, data?: Promise<void>) => Promise<void>;
 
 /** Small chunks are gathered up to this many bytes; larger ones go to the file from where they are. */
 const bufferSize = 256 * 1024;
@@ -45,7 +45,8 @@ export class FileBlobWriter implements BlobWriter {
   #state: 'open' | 'committing' | 'committed' | 'gone' = 'open';
 
   /**
-   * @param publish moves the file to its place, and makes the place durable.
+   * @param publish moves the file to its place, and makes the place durable. Where that fails, or `data` does,
+   * which are the file's own bytes being made durable meanwhile, nothing stays in the place.
    * @param ended called once, when nothing is left to abort.
    */
   constructor(params: { id: string; mediaType: string; path: string; publish: Publish; ended: () => void }) {
@@ -133,10 +134,14 @@ export class FileBlobWriter implements BlobWriter {
    */
   async #publishSmall(file: number, bytes: Uint8Array): Promise<void> {
     for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done);
-    const written = syncData(file);
-    const [data, name] = await Promise.allSettled([written, this.#publish(this.id, this.#path)]);
-    this.#close(file);
-    for (const outcome of [data, name]) if (outcome.status === 'rejected') throw outcome.reason;
+    const data = syncData(file);
+    data.catch(() => undefined); // thrown by the publication, or after its own error no news
+    try {
+      await this.#publish(this.id, this.#path, data);
+    } finally {
+      await Promise.allSettled([data]); // a descriptor in use must not be closed
+      this.#close(file);
+    }
   }
 
   #close(file: number): void {
@@ -217,6 +222,7 @@ export class FileBlobWriter implements BlobWriter {
   async #discard(): Promise<void> {
     this.#state = 'gone';
     await this.#flight;
+    await this.#syncing; // a descriptor in use must not be closed
     await this.#file.then(
       (file) => this.#close(file),
       () => undefined,
