@@ -34,7 +34,7 @@ export default {
     });
     ctx.defer(() => memory.stop());
     const fastapi = await startFastApi(ctx);
-    const dray = await startDray(ctx, ['--executors', '1']);
+    const dray = await startDray(ctx, ['--min-executors', '1', '--max-executors', '1']);
     const pulse = await startLoad(ctx, 'pulse');
 
     const post = async (url) => {

@@ -22,7 +22,7 @@ export default {
       log: join(ctx.scratch, 'numpy.log'),
     });
     ctx.defer(() => numpy.stop());
-    const dray = await startDray(ctx, ['--executors', '1']);
+    const dray = await startDray(ctx, ['--min-executors', '1', '--max-executors', '1']);
     const product = async (seed) => (await dray.product(await dray.submit(randomProduct(n, seed)))).result;
     const first = await product(1);
     ctx.log(`kernel: ${first.kernel}`);

@@ -11,7 +11,14 @@ export default {
   async run(ctx) {
     const n = ctx.quick ? 4000 : 20_000;
     const limitGiB = ctx.quick ? 0.5 : 2;
-    const dray = await startDray(ctx, ['--executors', '1', '--executor-memory', `${limitGiB * 1024}m`]);
+    const dray = await startDray(ctx, [
+      '--min-executors',
+      '1',
+      '--max-executors',
+      '1',
+      '--executor-memory',
+      `${limitGiB * 1024}m`,
+    ]);
     const product = async (size, seed) => dray.product(await dray.submit(randomProduct(size, seed)));
     const small = async (seeds) => {
       const list = [];

@@ -16,7 +16,7 @@ export default {
     const [a, b, c] = ['a', 'b', 'c'].map((name) => join(ctx.scratch, `${name}.npy`));
     await writeFileOf(a, npy({ rows: n, cols: n, seed: 1 }));
     await writeFileOf(b, npy({ rows: n, cols: n, seed: 2 }));
-    const dray = await startDray(ctx, ['--executors', '1']);
+    const dray = await startDray(ctx, ['--min-executors', '1', '--max-executors', '1']);
 
     const ourWay = async () => {
       const start = performance.now();

@@ -17,6 +17,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   worker: ['clock.ts', 'contract', 'jobs', 'blobs', 'engine', 'tasks'],
   control: ['clock.ts', 'contract', 'jobs', 'blobs', 'engine', 'tasks'],
   http: ['clock.ts', 'contract', 'jobs', 'json', 'blobs', 'engine', 'tasks'],
+  doors: ['clock.ts', 'contract', 'jobs', 'json', 'blobs', 'engine', 'tasks', 'http'],
   client: ['contract', 'jobs'],
   cli: ['clock.ts', 'contract', 'jobs', 'config', 'client'],
 };

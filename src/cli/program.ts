@@ -67,7 +67,7 @@ export function buildProgram(params: ProgramParams): Program {
 }
 
 function addServe(program: Command, params: ProgramParams, handle: Handle): void {
-  const values = { integer: '<n>', bytes: '<size>', string: '<text>' } as const;
+  const values = { integer: '<n>', bytes: '<size>', duration: '<time>', string: '<text>' } as const;
   const serve = program
     .command('serve')
     .description('run everything on this machine: the HTTP API and the workers');

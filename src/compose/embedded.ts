@@ -11,12 +11,14 @@ import { version } from '../config/version.js';
 import { Reconciler } from '../control/reconciler.js';
 import type { Engine } from '../engine/engine.js';
 import { openSqliteEngine } from '../engine/sqlite/index.js';
+import { Metrics } from '../http/metrics.js';
 import { buildServer } from '../http/server.js';
 import { DrayError } from '../jobs/errors.js';
 import { leases } from '../jobs/limits.js';
 import { loadKernel } from '../tasks/matmul/kernel/load.js';
 import type { TaskLog } from '../tasks/task.js';
 import { Worker } from '../worker/worker.js';
+import { doors } from './doors.js';
 import type { ExecutorConfig } from './executor.js';
 import { createLogger, taskLog } from './logger.js';
 import { builtInTasks } from './tasks.js';
@@ -68,7 +70,7 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
     options: {
       id: `${hostname()}:${process.pid}`,
       types: tasks.types,
-      slots: config.executors,
+      slots: config.maxExecutors,
       cores: availableMachine().cores,
       leaseMs: leases.lease,
       heartbeatMs: leases.heartbeat,
@@ -93,11 +95,14 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
       clock,
       workers: () => [worker.info()],
       healthy: () => worker.healthy,
+      scaling: () => ({ kind: 'unknown', reason: 'not measured yet' }),
+      metrics: new Metrics(),
       bodyLimit: config.bodyLimit,
       loopbackOnly: true,
       version,
     },
     logger,
+    doors,
   );
   const url = await app.listen({
     host: config.host,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseBytes, readConfig } from './options.js';
+import { parseBytes, parseDuration, readConfig } from './options.js';
 
 describe('sizes', () => {
   it.each([
@@ -17,7 +17,30 @@ describe('sizes', () => {
   );
 });
 
+describe('durations', () => {
+  it.each([
+    ['0', 0],
+    ['2.5', 2.5],
+    ['250ms', 0.25],
+    ['60s', 60],
+    ['5m', 300],
+    ['2h', 7_200],
+  ])('takes %s', (text, seconds) => expect(parseDuration(text)).toBe(seconds));
+
+  it.each(['', 's', '-1', '1d', '1e3'])('does not take "%s"', (text) =>
+    expect(parseDuration(text)).toBeUndefined(),
+  );
+});
+
 describe('the configuration', () => {
+  it('takes a lower bound above the cores as the upper one too', () => {
+    expect(readConfig({ minExecutors: '64' }, {})).toMatchObject({ minExecutors: 64, maxExecutors: 64 });
+  });
+
+  it('knows the variable by which matrix service A simulates work', () => {
+    expect(readConfig({}, { SIMULATE_WORKLOAD_DURATION_IN_SEC: '2.5' }).simulate).toBe(2.5);
+  });
+
   it('takes flags before variables before defaults', () => {
     const environment = { DRAY_PORT: '9000', DRAY_DATA: '/from/env' };
     expect(readConfig({ port: '7000' }, environment)).toMatchObject({
@@ -32,16 +55,19 @@ describe('the configuration', () => {
   });
 
   it('shares the memory among the executors where it is scarce', () => {
-    const many = readConfig({ executors: '1000' }, {});
-    expect(many.executorMemory * many.executors).toBeLessThan(
-      readConfig({ executors: '1' }, {}).executorMemory * 1000,
+    const many = readConfig({ maxExecutors: '1000' }, {});
+    expect(many.executorMemory * many.maxExecutors).toBeLessThan(
+      readConfig({ maxExecutors: '1' }, {}).executorMemory * 1000,
     );
   });
 
   it.each([
     [{ port: '70000' }, /--port.*DRAY_PORT.*65535/],
     [{ port: 'http' }, /whole number/],
-    [{ executors: '0' }, /--executors/],
+    [{ maxExecutors: '0' }, /--max-executors/],
+    [{ minExecutors: '3', maxExecutors: '2' }, /--min-executors \(3\) is above --max-executors \(2\)/],
+    [{ drainTarget: 'soon' }, /--drain-target.*30s or 5m/],
+    [{ slo: '0' }, /--slo.*from 0\.1/],
     [{ executorMemory: '10m' }, /at least 256m/],
     [{ bodyLimit: 'much' }, /--body-limit.*size/],
   ])('names the option that is wrong: %o', (flags, message) => {

@@ -3,7 +3,7 @@ import { availableMachine } from './machine.js';
 import { DrayError } from '../jobs/errors.js';
 import { GiB, KiB, limits, MiB } from '../jobs/limits.js';
 
-type OptionType = 'string' | 'integer' | 'bytes';
+type OptionType = 'string' | 'integer' | 'bytes' | 'duration';
 
 export interface Option {
   /** camelCase: the key in Config. */
@@ -20,12 +20,16 @@ export interface Option {
   readonly doc: string;
 }
 
-/** What `dray serve` runs with. Sizes in bytes. */
+/** What `dray serve` runs with. Sizes in bytes, durations in seconds. */
 export interface Config {
   readonly port: number;
   readonly host: string;
   readonly data: string;
-  readonly executors: number;
+  readonly minExecutors: number;
+  readonly maxExecutors: number;
+  readonly drainTarget: number;
+  readonly slo: number;
+  readonly simulate: number;
   readonly executorMemory: number;
   readonly bodyLimit: number;
   readonly blas: string | undefined;
@@ -65,13 +69,53 @@ export const options: readonly Option[] = [
     doc: 'folder of the database and the blobs',
   },
   {
-    name: 'executors',
-    flag: '--executors',
-    variable: 'DRAY_EXECUTORS',
+    name: 'minExecutors',
+    flag: '--min-executors',
+    variable: 'DRAY_MIN_EXECUTORS',
+    type: 'integer',
+    default: '1',
+    min: 0,
+    max: 1_024,
+    doc: 'processes that run jobs, one job each: never fewer than these',
+  },
+  {
+    name: 'maxExecutors',
+    flag: '--max-executors',
+    variable: 'DRAY_MAX_EXECUTORS',
     type: 'integer',
     min: 1,
     max: 1_024,
-    doc: 'processes that run jobs, one job each (default: one a core)',
+    doc: 'never more executors than these (default: one a core)',
+  },
+  {
+    name: 'drainTarget',
+    flag: '--drain-target',
+    variable: 'DRAY_DRAIN_TARGET',
+    type: 'duration',
+    default: '5s',
+    min: 0.1,
+    max: 86_400,
+    doc: 'executors are started so that what waits is worked off within this time',
+  },
+  {
+    name: 'slo',
+    flag: '--slo',
+    variable: 'DRAY_SLO',
+    type: 'duration',
+    default: '1s',
+    min: 0.1,
+    max: 86_400,
+    doc: 'one more executor is started whenever a job has waited longer than this',
+  },
+  {
+    name: 'simulate',
+    flag: '--simulate-workload',
+    variable: 'SIMULATE_WORKLOAD_DURATION_IN_SEC',
+    type: 'duration',
+    default: '0',
+    min: 0,
+    max: 86_400,
+    doc: 'matrix and start/end jobs hold their slot for this time instead of computing; 0 computes',
   },
   {
     name: 'executorMemory',
@@ -116,6 +160,13 @@ export function parseBytes(text: string): number | undefined {
   return Math.floor(Number(match[1]) * unit);
 }
 
+/** "250ms", "60s", "5m", "2h" or plain seconds, as seconds; undefined where it is none of these. */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h)?$/.exec(text.trim());
+  if (!match) return undefined;
+  return Number(match[1]) * { ms: 0.001, s: 1, m: 60, h: 3_600 }[(match[2] ?? 's') as 'ms' | 's' | 'm' | 'h'];
+}
+
 /**
  * The frozen configuration from flags (by option name), environment and defaults, in this order.
  * @throws DrayError `invalid-request` that names the option.
@@ -135,13 +186,28 @@ export function readConfig(
     values[option.name] = text === undefined ? undefined : parse(option, text);
   }
   const usable = memoryShare * machine.memory;
-  values['executors'] ??= Math.max(1, Math.min(machine.cores, Math.floor(usable / leastExecutorMemory)));
+  const least = Number(values['minExecutors']);
+  const fitting = Math.max(1, Math.min(machine.cores, Math.floor(usable / leastExecutorMemory)));
+  values['maxExecutors'] ??= Math.max(least, fitting);
+  if (least > Number(values['maxExecutors'])) {
+    throw new DrayError(
+      'invalid-request',
+      `--min-executors (${least}) is above --max-executors (${values['maxExecutors']})`,
+      { field: 'minExecutors' },
+    );
+  }
   values['executorMemory'] ??= Math.max(
     leastExecutorMemory,
-    Math.min(limits.executorMemory, Math.floor(usable / Number(values['executors']))),
+    Math.min(limits.executorMemory, Math.floor(usable / Number(values['maxExecutors']))),
   );
   return Object.freeze(values) as unknown as Config;
 }
+
+const parsers = {
+  bytes: parseBytes,
+  duration: parseDuration,
+  integer: (text: string) => (/^\d+$/.test(text) ? Number(text) : undefined),
+};
 
 function parse(option: Option, text: string): string | number {
   if (option.values?.includes(text) === false) {
@@ -152,13 +218,14 @@ function parse(option: Option, text: string): string | number {
     );
   }
   if (option.type === 'string') return text;
-  const value = option.type === 'bytes' ? parseBytes(text) : /^\d+$/.test(text) ? Number(text) : undefined;
+  const value = parsers[option.type](text);
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = option;
   if (value === undefined || value < min || value > max) {
-    const wanted =
-      option.type === 'bytes'
-        ? `a size of at least ${min / MiB >= 1 ? `${min / MiB}m` : `${min} bytes`}, such as 2g or 512m`
-        : `a whole number from ${min} to ${max}`;
+    const wanted = {
+      bytes: `a size of at least ${min / MiB >= 1 ? `${min / MiB}m` : `${min} bytes`}, such as 2g or 512m`,
+      duration: `a time from ${min} to ${max} seconds, such as 30s or 5m`,
+      integer: `a whole number from ${min} to ${max}`,
+    }[option.type];
     throw new DrayError(
       'invalid-request',
       `${option.flag} (${option.variable}): "${text}" is not ${wanted}`,

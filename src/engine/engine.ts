@@ -42,6 +42,8 @@ export interface NewJob {
   readonly input: Payload;
   readonly retry: RetryPolicy;
   readonly timeoutMs: number;
+  /** A whole number from 1 on, in a unit of the type's own; see Task.work. */
+  readonly work: number;
 }
 
 export interface Job {
@@ -87,6 +89,26 @@ export interface JobEvent {
   readonly version: number;
 }
 
+/** What there is of one type, and what has happened to it. */
+export interface TypeCounts {
+  readonly type: string;
+  /** Jobs in each status now. */
+  readonly jobs: Readonly<Record<Status, number>>;
+  /** The work of the pending jobs together. */
+  readonly pendingWork: number;
+  /** Since when the pending job has waited that has waited longest. */
+  readonly oldestPendingAt?: number;
+  /** Counted up from some moment that a restart may move: readers take differences. */
+  readonly totals: {
+    readonly submitted: number;
+    /** Attempts that ended, by outcome. */
+    readonly attempts: Readonly<Record<EndedAttempt['outcome'], number>>;
+    /** How long the completed attempts ran, and how much work they were. */
+    readonly ranMs: number;
+    readonly work: number;
+  };
+}
+
 export interface ListParams {
   readonly status?: Status;
   readonly type?: string;
@@ -118,8 +140,14 @@ export interface Engine {
     leaseMs: number;
   }): Promise<readonly Outcome[]>;
 
-  /** in-progress → completed. */
-  complete(params: { id: string; token: string; result: Payload; peakMemory?: number }): Promise<Outcome>;
+  /** in-progress → completed. `ranMs` is how long the attempt ran, without any wait for a slot. */
+  complete(params: {
+    id: string;
+    token: string;
+    result: Payload;
+    peakMemory?: number;
+    ranMs?: number;
+  }): Promise<Outcome>;
 
   /**
    * in-progress → scheduled in `retryInMs`, or → failed where that is absent. The caller decides by the retry
@@ -146,6 +174,9 @@ export interface Engine {
 
   /** Newest first. A page may be shorter than `limit` where its jobs are large; `nextCursor` tells. */
   list(params: ListParams): Promise<{ readonly jobs: readonly Job[]; readonly nextCursor?: string }>;
+
+  /** The counts of every type that ever had a job here. Cheap however many jobs there are. */
+  counts(): Promise<readonly TypeCounts[]>;
 
   /**
    * Calls `listener` after each change of state or progress. Best effort: an event may be lost, so a reader

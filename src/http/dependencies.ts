@@ -6,7 +6,9 @@ import type { BlobStore } from '../blobs/blob-store.js';
 import type { Clock } from '../clock.js';
 import type { Worker } from '../contract/worker.js';
 import type { Engine } from '../engine/engine.js';
+import type { ScalingPlan } from '../jobs/scaling.js';
 import type { TaskRegistry } from '../tasks/registry.js';
+import type { Metrics } from './metrics.js';
 
 export interface Dependencies {
   readonly engine: Engine;
@@ -16,11 +18,17 @@ export interface Dependencies {
   readonly workers: () => readonly Worker[];
   /** False where the worker's consume loop has stopped moving. */
   readonly healthy: () => boolean;
+  /** The latest plan of the scaling rule; unknown where there is none that still holds. */
+  readonly scaling: () => ScalingPlan;
+  readonly metrics: Metrics;
   readonly bodyLimit: number;
   /** True where only this machine may call, which is then held against Host and Origin. */
   readonly loopbackOnly: boolean;
   readonly version: string;
 }
+
+/** Adds the routes of one existing client family, in a scope of their own: hooks and error shapes stay inside. */
+export type Door = (app: App, dependencies: Dependencies) => void;
 
 export type App = FastifyInstance<
   RawServerDefault,

@@ -6,17 +6,23 @@ import type { IncomingHttpHeaders } from 'node:http';
 import Fastify, { LogController, type FastifyBaseLogger } from 'fastify';
 import { DrayError } from '../jobs/errors.js';
 import { limits } from '../jobs/limits.js';
-import type { App, Dependencies } from './dependencies.js';
+import type { App, Dependencies, Door } from './dependencies.js';
 import { sendProblem } from './problems.js';
 import { blobRoutes } from './routes/blobs.js';
 import { jobRoutes } from './routes/jobs.js';
+import { metricsRoutes } from './routes/metrics.js';
+import { scalingRoutes } from './routes/scaling.js';
 import { statusRoutes } from './routes/status.js';
 
 /** A connection on which nothing moves for this long is cut, in ms; above the longest wait. */
 const idleMs = 2 * limits.wait;
 
 /** Not listening yet: the caller says where. */
-export async function buildServer(dependencies: Dependencies, logger: FastifyBaseLogger): Promise<App> {
+export async function buildServer(
+  dependencies: Dependencies,
+  logger: FastifyBaseLogger,
+  doors: readonly Door[] = [],
+): Promise<App> {
   const app: App = Fastify({
     loggerInstance: logger,
     genReqId: () => dependencies.clock.id(),
@@ -77,6 +83,14 @@ export async function buildServer(dependencies: Dependencies, logger: FastifyBas
   jobRoutes(app, dependencies);
   blobRoutes(app, dependencies);
   statusRoutes(app, dependencies);
+  scalingRoutes(app, dependencies);
+  metricsRoutes(app, dependencies);
+  for (const door of doors) {
+    await app.register((scope, _options, done) => {
+      door(scope, dependencies);
+      done();
+    });
+  }
   return app;
 }
 

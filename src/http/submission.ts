@@ -1,4 +1,4 @@
-/** A submission, in whatever form it came, becomes a queued job. */
+/** A submission, in whatever form it came and through whatever door, becomes a queued job. */
 import type { FastifyRequest } from 'fastify';
 import type { Readable } from 'node:stream';
 import { Compile } from 'typebox/compile';
@@ -13,12 +13,22 @@ import { Uploads } from './uploads.js';
 
 const schema = Compile(SubmitJob);
 
-/** @throws DrayError with a 4xx code; nothing of the request is left then. */
-export async function submitFrom(request: FastifyRequest, dependencies: Dependencies): Promise<Job> {
+/** Reads the body of a request as a submission; what it stores on the way goes through the context's uploads. */
+export type ReadSubmission = (request: FastifyRequest, context: SubmissionContext) => Promise<SubmitJob>;
+
+/**
+ * @param read the form of the body: that of `/v1/jobs` unless a door says otherwise.
+ * @throws DrayError with a 4xx code; nothing of the request is left then.
+ */
+export async function submitFrom(
+  request: FastifyRequest,
+  dependencies: Dependencies,
+  read: ReadSubmission = readSubmission,
+): Promise<Job> {
   refuseTooLarge(request, dependencies.bodyLimit);
   const uploads = new Uploads(dependencies.blobs);
   try {
-    const submission = await readSubmission(request, { ...dependencies, uploads });
+    const submission = await read(request, { ...dependencies, uploads });
     if (!schema.Check(submission)) throw misfit(submission);
     const admitted = await admit(submission, dependencies);
     if ('blob' in admitted.input) uploads.add(admitted.input.blob);
@@ -43,11 +53,16 @@ async function readSubmission(request: FastifyRequest, context: SubmissionContex
   if (mediaType === 'multipart/form-data' && body) {
     return readMultipartSubmission(body, request.headers, context);
   }
-  if (mediaType === 'application/json') return readJsonSubmission(body ?? nothing(), context);
+  if (mediaType === 'application/json') return readJsonSubmission(bodyOf(request), context);
   throw new DrayError(
     'unsupported-media-type',
     `content type "${mediaType.slice(0, 80)}": a job is sent as application/json or multipart/form-data`,
   );
+}
+
+/** The bytes of the body as they arrive; none where there is no body. */
+export function bodyOf(request: FastifyRequest): AsyncIterable<Uint8Array> {
+  return (request.body as Readable | undefined) ?? nothing();
 }
 
 async function* nothing(): AsyncIterable<Uint8Array> {

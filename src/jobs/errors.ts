@@ -108,6 +108,12 @@ export const errorCatalogue = catalogue({
     title: 'There is nothing at this address',
     help: 'The interactive list of addresses is at /docs.',
   },
+  'pool-not-found': {
+    status: 404,
+    permanent: true,
+    title: 'There is no such pool of workers',
+    help: 'Leave ?pool= out: the workers of this server are one pool.',
+  },
   'wrong-state': {
     status: 409,
     permanent: true,
@@ -143,6 +149,12 @@ export const errorCatalogue = catalogue({
     permanent: false,
     title: 'The server cannot serve this now',
     help: 'It is starting, stopping or its store does not answer. Try again after Retry-After.',
+  },
+  'scale-unknown': {
+    status: 503,
+    permanent: false,
+    title: 'How many workers there should be is not known now',
+    help: 'The server has just started or its store does not answer. Leave the number of workers as it is, and ask again.',
   },
   internal: {
     status: 500,

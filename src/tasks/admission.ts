@@ -30,5 +30,6 @@ export async function admit(
     input: await storePayload(context.blobs, input, 'input'),
     retry: { ...defaultRetry, ...request.retry },
     timeoutMs: request.timeoutMs ?? limits.timeout.default,
+    work: task.work?.(input) ?? 1,
   };
 }

@@ -66,6 +66,11 @@ export interface Task<I extends TSchema = TSchema, O extends TSchema = TSchema> 
    * @throws DrayError with a 4xx code that names the field.
    */
   admit?(input: Static<I>, context: AdmitContext): Promise<Static<I>>;
+  /**
+   * How much work a job is, as a whole number from 1 on, in a unit of the task's own: what a job takes whatever
+   * its size is included. How long a unit takes is measured; queues are weighed by it. By default every job is 1.
+   */
+  work?(input: Static<I>): number;
   /** Fields of the input that are read as a stream, for values too large to hold. */
   readonly fields?: Readonly<Record<string, FieldReader>>;
   /**

@@ -98,7 +98,8 @@ export class Attempt {
     const stopped = this.#abort.signal.aborted ? (this.#abort.signal.reason as StopReason) : undefined;
     if (stopped === 'cancelled' || stopped === 'lease-lost') return 'not written';
     if (outcome.kind === 'done') {
-      return this.#persist(() => this.#engine.complete({ ...end, result: outcome.result }));
+      const ranMs = this.#ranMs ?? 0;
+      return this.#persist(() => this.#engine.complete({ ...end, ranMs, result: outcome.result }));
     }
     if (stopped === 'drain' || stopped === 'surplus' || outcome.kind === 'not-started')
       return this.#persist(() => this.#engine.release({ id: job.id, token }));

@@ -10,7 +10,7 @@ import { startServer } from '../support/server.js';
 
 const jobs = 500;
 const retry = { attempts: 50, baseMs: 1, capMs: 5 };
-const args = ['--executors', '2', '--log-level', 'warn'];
+const args = ['--min-executors', '2', '--max-executors', '2', '--log-level', 'warn'];
 
 async function countOf(url: string, status: string): Promise<number> {
   const page = await fetch(`${url}/v1/jobs?status=${status}&limit=1000`);

@@ -60,7 +60,7 @@ async function submit(rest: Partial<NewJob> = {}): Promise<string> {
   const id = systemClock.id();
   const retry = { attempts: 5, baseMs: 0, factor: 1, capMs: 0 };
   await engine.submit({
-    jobs: [{ id, type: 'any', input: { inline: null }, retry, timeoutMs: 60_000, ...rest }],
+    jobs: [{ id, type: 'any', input: { inline: null }, retry, timeoutMs: 60_000, work: 1, ...rest }],
   });
   return id;
 }

@@ -30,7 +30,10 @@ function wrote(file: number, size: number): boolean {
 describe.runIf(canMount())('a full disk', () => {
   beforeAll(async () => {
     disk = mountSmallDisk('16m');
-    server = await startServer({ data: join(disk.path, 'data'), args: ['--executors', '2'] });
+    server = await startServer({
+      data: join(disk.path, 'data'),
+      args: ['--min-executors', '2', '--max-executors', '2'],
+    });
   });
   afterAll(async () => {
     await server.stop();

@@ -9,7 +9,9 @@ import { startServer, type TestServer } from '../support/server.js';
 
 let server: TestServer;
 beforeAll(async () => {
-  server = await startServer({ args: ['--executors', '2', '--executor-memory', '512m'] });
+  server = await startServer({
+    args: ['--min-executors', '2', '--max-executors', '2', '--executor-memory', '512m'],
+  });
 });
 afterAll(() => server.stop());
 
@@ -131,7 +133,9 @@ describe('a job', () => {
 
   it('is stopped by a cancel in the middle of a product', async () => {
     const side = { rows: 12_000, cols: 12_000, seed: 1 };
-    const other = await startServer({ args: ['--executors', '1', '--executor-memory', '3g'] });
+    const other = await startServer({
+      args: ['--min-executors', '1', '--max-executors', '1', '--executor-memory', '3g'],
+    });
     try {
       const { id } = await submit(other.url, 'matmul', { a: { random: side }, b: { random: side } });
       await eventually(
@@ -195,7 +199,7 @@ describe('a server that cannot start', () => {
 
 describe('a stopping server', () => {
   it('does not wait for a client that stalls in its upload', async () => {
-    const stalled = await startServer({ args: ['--executors', '1'] });
+    const stalled = await startServer({ args: ['--min-executors', '1', '--max-executors', '1'] });
     const { hostname, port } = new URL(stalled.url);
     const socket = connect(Number(port), hostname);
     socket.on('error', () => undefined);
@@ -210,7 +214,7 @@ describe('a stopping server', () => {
   });
 
   it('hands back what does not finish, uncounted, and the next one runs it', async () => {
-    const first = await startServer({ args: ['--executors', '1'] });
+    const first = await startServer({ args: ['--min-executors', '1', '--max-executors', '1'] });
     const { id } = await submit(first.url, 'sleep', { seconds: 3 });
     await eventually(
       () => executorOf(first.url, id),
@@ -223,7 +227,10 @@ describe('a stopping server', () => {
     );
     process.kill(first.pid, 'SIGTERM'); // the second signal does not wait for the job
     await first.exited;
-    const second = await startServer({ data: first.data, args: ['--executors', '1'] });
+    const second = await startServer({
+      data: first.data,
+      args: ['--min-executors', '1', '--max-executors', '1'],
+    });
     const job = await ended(second.url, id);
     expect(job).toMatchObject({ status: 'completed', attempt: 1 });
     expect(job.attempts.map(({ outcome }) => outcome)).toEqual(['released', 'completed']);

@@ -4,12 +4,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openDatabase } from './database.js';
-import { createHandlers } from './operations.js';
 import type { Moment, Request, StoredJob } from './protocol.js';
 import { statusNumbers } from './rows.js';
 import { migrationFiles } from './schema.js';
 import { prepareStatements, type Database } from './statements.js';
-import { runBatch } from './transaction.js';
+import { createStore, runBatch } from './transaction.js';
 
 const at: Moment = { now: 1_750_000_000_000, monotonic: 0 };
 
@@ -21,6 +20,7 @@ const job = (id: string): StoredJob => ({
   retry: '{"attempts":5,"baseMs":1,"factor":2,"capMs":1}',
   timeoutMs: 1,
   maxAttempts: 5,
+  work: 1,
 });
 const submit = (...ids: string[]): Request => ({ op: 'submit', params: { jobs: ids.map(job) } });
 
@@ -51,8 +51,7 @@ describe('sqlite database', () => {
 
   const pragma = (name: string): unknown =>
     Object.values(db.prepare(`PRAGMA ${name}`).get() as Record<string, unknown>)[0];
-  const run = (...requests: Request[]) =>
-    runBatch(db, createHandlers(prepareStatements(db)), { at, requests });
+  const run = (...requests: Request[]) => runBatch(createStore(db, prepareStatements(db)), { at, requests });
   const ids = (): unknown[] =>
     (db.prepare('SELECT id FROM jobs ORDER BY seq').all() as { id: string }[]).map((row) => row.id);
 
@@ -130,7 +129,7 @@ describe('sqlite database', () => {
       op: 'claim',
       params: { worker: 'w', types: ['echo'], max: 1, leaseMs: 1, token: 't' },
     });
-    const complete = { token: 't-1', result: '1', resultBlob: null, peakMemory: null };
+    const complete = { token: 't-1', result: '1', resultBlob: null, peakMemory: null, ranMs: 0 };
     run({ op: 'complete', params: { id: 'a', ...complete } });
     run({ op: 'complete', params: { id: 'a', ...complete } });
     const audit = (): unknown[] => db.prepare('SELECT job, attempt, token, at FROM completions').all();

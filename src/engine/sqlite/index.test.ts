@@ -18,6 +18,7 @@ const newJob = (inline: unknown = null): NewJob => ({
   input: { inline },
   retry: defaultRetry,
   timeoutMs: 1_000,
+  work: 1,
 });
 
 const claim = (engine: Engine, max = 1) =>

@@ -2,8 +2,17 @@
 import type { Clock } from '../../clock.js';
 import { DrayError } from '../../jobs/errors.js';
 import { limits } from '../../jobs/limits.js';
-import type { Payload } from '../../jobs/payload.js';
-import type { Engine, Failure, Job, JobEvent, Lease, ListParams, NewJob, Outcome } from '../engine.js';
+import type {
+  Engine,
+  Failure,
+  Job,
+  JobEvent,
+  Lease,
+  ListParams,
+  NewJob,
+  Outcome,
+  TypeCounts,
+} from '../engine.js';
 import { Batcher } from './batcher.js';
 import { ClaimQueue } from './claims.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
@@ -74,10 +83,10 @@ class SqliteEngine implements Engine {
     });
   }
 
-  complete(params: { id: string; token: string; result: Payload; peakMemory?: number }): Promise<Outcome> {
-    const { id, token, result, peakMemory = null } = params;
+  complete(params: Parameters<Engine['complete']>[0]): Promise<Outcome> {
+    const { id, token, result, peakMemory = null, ranMs = 0 } = params;
     const { json, blob } = payloadColumns(result);
-    return this.#batcher.call('complete', { id, token, result: json, resultBlob: blob, peakMemory });
+    return this.#batcher.call('complete', { id, token, result: json, resultBlob: blob, peakMemory, ranMs });
   }
 
   fail(params: {
@@ -128,6 +137,10 @@ class SqliteEngine implements Engine {
       jobs: page.map(({ job }) => job),
       ...(more && last && { nextCursor: encodeCursor(last.seq) }),
     };
+  }
+
+  async counts(): Promise<readonly TypeCounts[]> {
+    return this.#batcher.call('counts', {});
   }
 
   subscribe(listener: (event: JobEvent) => void): () => void {

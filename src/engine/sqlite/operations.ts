@@ -1,14 +1,16 @@
 /** What each operation does inside of its transaction. Runs in the thread that owns the database. */
-import type { Failure, Outcome } from '../engine.js';
+import type { EndedAttempt, Failure, Outcome } from '../engine.js';
+import type { Counters, Step } from './counters.js';
 import { limits } from '../../jobs/limits.js';
 import type { Moment, Operations, Params, Result } from './protocol.js';
-import { statusNumbers, type Change } from './rows.js';
+import { statusNumbers, type Change, type CountedChange } from './rows.js';
 import type { Statements } from './statements.js';
 
-/** The moment of the transaction, and the changes that it makes. */
+/** The moment of the transaction, the changes that it makes, and the same as steps for the counts. */
 export interface Transaction {
   readonly at: Moment;
   readonly changes: Change[];
+  readonly steps: Step[];
 }
 
 export type Handlers = {
@@ -27,28 +29,45 @@ const leaseExpired: Failure = {
 };
 
 /** Ends every attempt whose lease ran out at `upTo`, by the monotonic clock. */
-export function expireLeases(sql: Statements, params: { upTo: number; now: number }): Change[] {
+export function expireLeases(sql: Statements, params: { upTo: number; now: number }): CountedChange[] {
   return sql.expire.all({ ...params, error: JSON.stringify(leaseExpired) });
 }
 
-export function createHandlers(sql: Statements): Handlers {
+/** Where a step comes from, and the attempt that it ends. */
+type Origin = Pick<Step, 'ended' | 'ranMs'> & { readonly from: number };
+
+export function createHandlers(sql: Statements, counters: Counters): Handlers {
+  const note = (change: CountedChange, origin: Origin, { changes, steps }: Transaction): void => {
+    const { work, ...told } = change;
+    changes.push(told);
+    steps.push({ type: change.type, to: change.status, work, ...origin });
+  };
   /** The outcome of a guarded change of one job. */
-  const outcome = (id: string, change: Change | undefined, { changes }: Transaction): Outcome => {
-    if (change === undefined) return sql.get.get({ id }) === undefined ? 'not-found' : 'stale';
-    changes.push(change);
+  const outcome = (
+    id: string,
+    change: CountedChange | undefined,
+    origin: Origin,
+    transaction: Transaction,
+  ): Outcome => {
+    if (change === undefined) return sql.statusOf.get({ id }) === undefined ? 'not-found' : 'stale';
+    note(change, origin, transaction);
     return 'applied';
   };
+  const endOf = (ended: EndedAttempt['outcome']) => ({ from: statusNumbers['in-progress'], ended });
 
   return {
-    submit({ jobs }, { at: { now }, changes }) {
+    submit({ jobs }, { at: { now }, changes, steps }) {
+      const status = statusNumbers.pending;
       for (const job of jobs) {
         sql.submit.run({ ...job, now });
-        changes.push({ id: job.id, type: job.type, status: statusNumbers.pending, version: 1 });
+        changes.push({ id: job.id, type: job.type, status, version: 1 });
+        steps.push({ type: job.type, work: job.work, from: undefined, to: status });
       }
       return { createdAt: now };
     },
 
-    claim({ worker, types, max, leaseMs, token }, { at, changes }) {
+    claim({ worker, types, max, leaseMs, token }, transaction) {
+      const { at } = transaction;
       const seqs = [...new Set(types)]
         .flatMap((type) => sql.oldestPending.all({ type, limit: max }))
         .map((row) => row.seq)
@@ -58,8 +77,9 @@ export function createHandlers(sql: Statements): Handlers {
       const leaseUntil = at.monotonic + leaseMs;
       const rows = sql.claim.all({ seqs: JSON.stringify(seqs), worker, token, now: at.now, leaseUntil });
       rows.sort((a, b) => a.seq - b.seq);
-      for (const { id, type, version } of rows) {
-        changes.push({ id, type, status: statusNumbers['in-progress'], version });
+      const status = statusNumbers['in-progress'];
+      for (const { id, type, version, work } of rows) {
+        note({ id, type, status, version, work }, { from: statusNumbers.pending }, transaction);
       }
       return rows.map((row) => row.record);
     },
@@ -68,33 +88,38 @@ export function createHandlers(sql: Statements): Handlers {
       const leaseUntil = transaction.at.monotonic + leaseMs;
       return leases.map(({ id, token, progress }) => {
         const change = sql.heartbeat.get({ id, token, leaseUntil, progress });
-        if (change !== undefined && progress === null) return 'applied'; // nothing that a watcher could see
-        return outcome(id, change, transaction);
+        if (change === undefined) return sql.statusOf.get({ id }) === undefined ? 'not-found' : 'stale';
+        if (progress !== null) transaction.changes.push(change); // else nothing that a watcher could see
+        return 'applied';
       });
     },
 
-    complete(params, transaction) {
+    complete({ ranMs, ...params }, transaction) {
       const change = sql.complete.get({ ...params, now: transaction.at.now });
-      return outcome(params.id, change, transaction);
+      return outcome(params.id, change, { ...endOf('completed'), ranMs }, transaction);
     },
 
     fail({ id, token, error, retryInMs, peakMemory }, transaction) {
       const { now } = transaction.at;
       const runAt = retryInMs === null ? null : now + retryInMs;
-      return outcome(id, sql.fail.get({ id, token, error, runAt, peakMemory, now }), transaction);
+      const change = sql.fail.get({ id, token, error, runAt, peakMemory, now });
+      return outcome(id, change, endOf('failed'), transaction);
     },
 
     release(params, transaction) {
       const change = sql.release.get({ ...params, now: transaction.at.now });
-      return outcome(params.id, change, transaction);
+      return outcome(params.id, change, endOf('released'), transaction);
     },
 
     cancel({ id }, transaction) {
-      return outcome(id, sql.cancel.get({ id, now: transaction.at.now }), transaction);
+      const from = sql.statusOf.get({ id })?.status ?? statusNumbers.pending; // of none, nothing is cancelled
+      const origin = from === statusNumbers['in-progress'] ? endOf('cancelled') : { from };
+      return outcome(id, sql.cancel.get({ id, now: transaction.at.now }), origin, transaction);
     },
 
     redrive({ id }, transaction) {
-      return outcome(id, sql.redrive.get({ id }), transaction);
+      const change = sql.redrive.get({ id, now: transaction.at.now });
+      return outcome(id, change, { from: statusNumbers.failed }, transaction);
     },
 
     get({ id }) {
@@ -124,10 +149,16 @@ export function createHandlers(sql: Statements): Handlers {
       return { records, more: newest.length > records.length };
     },
 
-    maintain(_, { at: { now, monotonic }, changes }) {
+    counts() {
+      return counters.read();
+    },
+
+    maintain(_, transaction) {
+      const { now, monotonic } = transaction.at;
       const released = sql.releaseDue.all({ now, limit: releaseLimit });
       const expired = expireLeases(sql, { upTo: monotonic, now });
-      changes.push(...released, ...expired);
+      for (const change of released) note(change, { from: statusNumbers.scheduled }, transaction);
+      for (const change of expired) note(change, endOf('expired'), transaction);
       const next = sql.nextDue.get({})?.at ?? undefined;
       return {
         released: released.length,

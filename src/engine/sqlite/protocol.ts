@@ -1,6 +1,6 @@
 /** What the main thread and the thread that owns the database say to each other. Plain data only. */
 import type { ErrorCode } from '../../jobs/errors.js';
-import type { Outcome } from '../engine.js';
+import type { Outcome, TypeCounts } from '../engine.js';
 import type { Change } from './rows.js';
 
 /** A job as its columns, JSON already written. Exactly one of `input` and `inputBlob` is not null. */
@@ -12,6 +12,7 @@ export interface StoredJob {
   readonly retry: string;
   readonly timeoutMs: number;
   readonly maxAttempts: number;
+  readonly work: number;
 }
 
 /** Params and result of each operation. Jobs come back as the text of their `record` (rows.ts). */
@@ -33,6 +34,7 @@ export interface Operations {
       result: string | null;
       resultBlob: string | null;
       peakMemory: number | null;
+      ranMs: number;
     };
     result: Outcome;
   };
@@ -55,6 +57,7 @@ export interface Operations {
     params: { status: number | null; type: string | null; before: number; limit: number };
     result: { records: readonly string[]; more: boolean };
   };
+  counts: { params: Record<string, never>; result: readonly TypeCounts[] };
   maintain: {
     params: Record<string, never>;
     result: { released: number; expired: number; nextDueInMs?: number };

@@ -33,6 +33,11 @@ export interface Change {
   readonly version: number;
 }
 
+/** A change with what the counts need to know of its job. */
+export interface CountedChange extends Change {
+  readonly work: number;
+}
+
 /** A job as the `record` column gives it, parsed. What was JSON in a column still is. */
 interface JobRecord extends Change {
   readonly seq: number;
@@ -77,6 +82,7 @@ export function storedJob(job: NewJob): StoredJob {
     retry: JSON.stringify(job.retry),
     timeoutMs: job.timeoutMs,
     maxAttempts: job.retry.attempts,
+    work: job.work,
   };
 }
 

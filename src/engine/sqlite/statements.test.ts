@@ -43,6 +43,7 @@ describe('SQL files', () => {
     cancel: [byId],
     claim: [bySeq],
     complete: [byId],
+    count: ['SCAN jobs USING COVERING INDEX jobs_by_status'],
     expire: ['SEARCH jobs USING COVERING INDEX jobs_leased (lease_until<?)'],
     fail: [byId],
     get: [byId],
@@ -52,15 +53,18 @@ describe('SQL files', () => {
     'next-due': ['SEARCH jobs USING COVERING INDEX jobs_scheduled'],
     'oldest-pending': [`${stretch})`],
     page: [bySeq],
+    'pending-work': ['SCAN jobs USING INDEX jobs_waiting'],
     ping: ['SEARCH jobs'],
     redrive: [byId],
     release: [byId],
     'release-due': [bySeq, 'SEARCH jobs USING COVERING INDEX jobs_scheduled (run_at<?)'],
+    'status-of': [byId],
     submit: [],
     'types-of': [
       'SEARCH jobs USING COVERING INDEX jobs_by_status (status=?)',
       'SEARCH jobs USING COVERING INDEX jobs_by_status (status=? AND type>?)',
     ],
+    'waiting-since': ['SEARCH jobs USING COVERING INDEX jobs_waiting (type=?)'],
   };
 
   test.each(names)('%s.sql finds its jobs by the index that is meant, and never sorts', (name) => {

@@ -1,7 +1,7 @@
 /** The SQL files, prepared. */
 import { readFileSync } from 'node:fs';
 import type { DatabaseSync } from '@photostructure/sqlite';
-import type { Change } from './rows.js';
+import type { Change, CountedChange } from './rows.js';
 
 export type Database = InstanceType<typeof DatabaseSync>;
 type Value = string | number | null;
@@ -72,6 +72,7 @@ export function prepareStatements(db: Database) {
         retry: string;
         timeoutMs: number;
         maxAttempts: number;
+        work: number;
         now: number;
       },
       never
@@ -79,7 +80,7 @@ export function prepareStatements(db: Database) {
     oldestPending: prepare<{ type: string; limit: number }, Seq>('oldest-pending'),
     claim: prepare<
       { seqs: string; worker: string; token: string; now: number; leaseUntil: number },
-      Omit<Change, 'status'> & Read & Seq
+      Omit<CountedChange, 'status'> & Read & Seq
     >('claim'),
     heartbeat: prepare<{ id: string; token: string; leaseUntil: number; progress: string | null }, Change>(
       'heartbeat',
@@ -93,7 +94,7 @@ export function prepareStatements(db: Database) {
         peakMemory: number | null;
         now: number;
       },
-      Change
+      CountedChange
     >('complete'),
     fail: prepare<
       {
@@ -104,19 +105,23 @@ export function prepareStatements(db: Database) {
         peakMemory: number | null;
         now: number;
       },
-      Change
+      CountedChange
     >('fail'),
-    release: prepare<{ id: string; token: string; now: number }, Change>('release'),
-    cancel: prepare<{ id: string; now: number }, Change>('cancel'),
-    redrive: prepare<{ id: string }, Change>('redrive'),
-    releaseDue: prepare<{ now: number; limit: number }, Change>('release-due'),
+    release: prepare<{ id: string; token: string; now: number }, CountedChange>('release'),
+    cancel: prepare<{ id: string; now: number }, CountedChange>('cancel'),
+    redrive: prepare<{ id: string; now: number }, CountedChange>('redrive'),
+    releaseDue: prepare<{ now: number; limit: number }, CountedChange>('release-due'),
     nextDue: prepare<None, { at: number | null }>('next-due'),
-    expire: prepare<{ upTo: number; error: string; now: number }, Change>('expire'),
+    expire: prepare<{ upTo: number; error: string; now: number }, CountedChange>('expire'),
     get: prepare<{ id: string }, Read>('get'),
     newest: prepare<{ before: number; limit: number }, Seq>('newest'),
     newestOf: prepare<{ status: number; type: string; before: number; limit: number }, Seq>('newest-of'),
     typesOf: prepare<{ status: number }, { type: string }>('types-of'),
     page: prepare<{ seqs: string }, Read>('page'),
+    statusOf: prepare<{ id: string }, { status: number }>('status-of'),
+    count: prepare<None, { status: number; type: string; jobs: number }>('count'),
+    pendingWork: prepare<None, { type: string; work: number }>('pending-work'),
+    waitingSince: prepare<{ type: string }, { at: number | null }>('waiting-since'),
     ping: prepare<None, { newest: number | null }>('ping'),
   };
 }

@@ -1,10 +1,10 @@
 /** The thread that owns the database, and does nothing else: the main thread never waits for a disk. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { openDatabase } from './database.js';
-import { createHandlers, expireLeases } from './operations.js';
+import { expireLeases } from './operations.js';
 import type { FromThread, ThreadData, ToThread } from './protocol.js';
 import { prepareStatements } from './statements.js';
-import { runBatch, storeError } from './transaction.js';
+import { createStore, runBatch, storeError } from './transaction.js';
 
 const port = parentPort;
 if (port === null) throw new Error('thread.js is started by the engine, not by hand');
@@ -16,10 +16,10 @@ try {
   const statements = prepareStatements(db);
   // Workers live in the owner process, so a lease found here belongs to a process that is dead.
   expireLeases(statements, { upTo: Number.MAX_VALUE, now });
-  const handlers = createHandlers(statements);
+  const store = createStore(db, statements);
   port.on('message', (message: ToThread) => {
     if (message.kind === 'batch') {
-      send({ kind: 'reply', reply: runBatch(db, handlers, message.batch) });
+      send({ kind: 'reply', reply: runBatch(store, message.batch) });
     } else {
       db.close();
       port.close();

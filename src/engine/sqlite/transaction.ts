@@ -1,16 +1,30 @@
 /** Runs a batch: one transaction, and so one fsync, for all of its requests. */
 import { DrayError, isDiskFull } from '../../jobs/errors.js';
-import type { Handlers, Transaction } from './operations.js';
+import { Counters } from './counters.js';
+import { createHandlers, type Handlers, type Transaction } from './operations.js';
 import type { Answer, Batch, Moment, OperationName, Reply, Request, Result, StoreError } from './protocol.js';
-import type { Database } from './statements.js';
+import type { Database, Statements } from './statements.js';
+
+/** The open database and what works on it. */
+export interface Store {
+  readonly db: Database;
+  readonly handlers: Handlers;
+  readonly counters: Counters;
+}
+
+export function createStore(db: Database, statements: Statements): Store {
+  const counters = new Counters(statements);
+  return { db, handlers: createHandlers(statements, counters), counters };
+}
 
 /**
  * Where the batch fails as a whole it is rolled back and its requests run again one by one, each in a
  * transaction of its own: an error reaches only the caller whose request causes it.
  */
-export function runBatch(db: Database, handlers: Handlers, { at, requests }: Batch): Reply {
+export function runBatch(store: Store, { at, requests }: Batch): Reply {
+  const { handlers } = store;
   try {
-    const { result, changes } = transact(db, at, (transaction) =>
+    const { result, changes } = transact(store, at, (transaction) =>
       requests.map((request): Answer => ({ ok: true, result: handle(handlers, request, transaction) })),
     );
     return { answers: result, changes };
@@ -18,7 +32,9 @@ export function runBatch(db: Database, handlers: Handlers, { at, requests }: Bat
     const all: Transaction['changes'] = [];
     const answers = requests.map((request): Answer => {
       try {
-        const { result, changes } = transact(db, at, (transaction) => handle(handlers, request, transaction));
+        const { result, changes } = transact(store, at, (transaction) =>
+          handle(handlers, request, transaction),
+        );
         all.push(...changes);
         return { ok: true, result };
       } catch (error) {
@@ -30,16 +46,17 @@ export function runBatch(db: Database, handlers: Handlers, { at, requests }: Bat
 }
 
 /** Commits what `run` does, or nothing of it where it or the commit throws. */
-export function transact<T>(
-  db: Database,
+function transact<T>(
+  { db, counters }: Store,
   at: Moment,
   run: (transaction: Transaction) => T,
 ): { result: T; changes: Transaction['changes'] } {
-  const transaction: Transaction = { at, changes: [] };
+  const transaction: Transaction = { at, changes: [], steps: [] };
   db.exec('BEGIN');
   try {
     const result = run(transaction);
     db.exec('COMMIT');
+    counters.apply(transaction.steps);
     return { result, changes: transaction.changes };
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK'); // some errors, a full disk among them, roll back by themselves

@@ -48,6 +48,7 @@ export class Bench {
       input: { inline: { text: 'hello' } },
       retry: defaultRetry,
       timeoutMs: minute,
+      work: 1,
       ...given,
     };
   }

@@ -7,4 +7,4 @@ SET status = 5, version = version + 1, finished_at = :now, run_at = NULL, token 
     history = iif(status = 2,
       with_attempt(history, attempt, worker, started_at, :now, 'cancelled', NULL, NULL), history)
 WHERE id = :id AND status IN (0, 1, 2)
-RETURNING id, type, status, version
+RETURNING id, type, status, version, work

@@ -3,8 +3,8 @@
 -- returns: one change each
 -- guarantee: the attempt counts, so that a job that kills its workers comes to an end. Reads expired leases only.
 UPDATE jobs INDEXED BY jobs_leased
-SET status = iif(attempt < max_attempts, 1, 4), version = version + 1,
+SET status = iif(attempt < max_attempts, 1, 4), version = version + 1, ready_at = :now,
     finished_at = iif(attempt < max_attempts, NULL, :now), error = :error, token = NULL, lease_until = NULL,
     history = with_attempt(history, attempt, worker, started_at, :now, 'expired', :error, NULL)
 WHERE status = 2 AND lease_until <= :upTo
-RETURNING id, type, status, version
+RETURNING id, type, status, version, work

@@ -6,4 +6,4 @@ UPDATE jobs
 SET status = 1, version = version + 1, attempt = attempt - 1, token = NULL, lease_until = NULL,
     history = with_attempt(history, attempt, worker, started_at, :now, 'released', NULL, NULL)
 WHERE id = :id AND status = 2 AND token = :token
-RETURNING id, type, status, version
+RETURNING id, type, status, version, work
