@@ -1,6 +1,6 @@
 /** One attempt of one job: from its lease to the write that ends it. */
 import type { Clock } from '../clock.js';
-import type { Engine, Failure, Lease, Outcome, Progress } from '../engine/engine.js';
+import type { EndedAttempt, Engine, Failure, Lease, Outcome, Progress } from '../engine/engine.js';
 import { DrayError } from '../jobs/errors.js';
 import { afterFailure } from '../jobs/retry.js';
 import type { TaskLog } from '../tasks/task.js';
@@ -24,6 +24,7 @@ export class Attempt {
   #startedAt: number | undefined;
   #ranMs: number | undefined;
   #progress: Progress | undefined;
+  #outcome: EndedAttempt['outcome'] = 'released';
 
   constructor(params: { lease: Lease; engine: Engine; clock: Clock; log: TaskLog }) {
     this.lease = params.lease;
@@ -41,6 +42,11 @@ export class Attempt {
   /** How long it has been running, or ran, in ms. */
   get ranMs(): number {
     return this.#ranMs ?? (this.#startedAt === undefined ? 0 : this.#clock.monotonic() - this.#startedAt);
+  }
+
+  /** How it ended, once `run` has resolved. */
+  get outcome(): EndedAttempt['outcome'] {
+    return this.#outcome;
   }
 
   /** Progress since the last call, if any. */
@@ -92,21 +98,35 @@ export class Attempt {
     return outcome.kind !== 'not-started';
   }
 
-  async #write(outcome: RunOutcome): Promise<Outcome | 'not written'> {
+  #endOf(run: RunOutcome): EndedAttempt['outcome'] {
+    const stopped = this.#stopped;
+    if (stopped === 'cancelled') return 'cancelled';
+    if (stopped === 'lease-lost') return 'expired';
+    if (run.kind === 'done') return 'completed';
+    return stopped === 'drain' || stopped === 'surplus' || run.kind === 'not-started' ? 'released' : 'failed';
+  }
+
+  get #stopped(): StopReason | undefined {
+    return this.#abort.signal.aborted ? (this.#abort.signal.reason as StopReason) : undefined;
+  }
+
+  async #write(run: RunOutcome): Promise<Outcome | 'not written'> {
     const { job, token } = this.lease;
-    const end = { id: job.id, token, peakMemory: outcome.peakMemory };
-    const stopped = this.#abort.signal.aborted ? (this.#abort.signal.reason as StopReason) : undefined;
-    if (stopped === 'cancelled' || stopped === 'lease-lost') return 'not written';
-    if (outcome.kind === 'done') {
+    const end = { id: job.id, token, peakMemory: run.peakMemory };
+    this.#outcome = this.#endOf(run);
+    // Another has taken the job from this attempt, which has nothing to say any more.
+    if (this.#outcome === 'cancelled' || this.#outcome === 'expired') return 'not written';
+    if (run.kind === 'done') {
       const ranMs = this.#ranMs ?? 0;
-      return this.#persist(() => this.#engine.complete({ ...end, ranMs, result: outcome.result }));
+      return this.#persist(() => this.#engine.complete({ ...end, ranMs, result: run.result }));
     }
-    if (stopped === 'drain' || stopped === 'surplus' || outcome.kind === 'not-started')
+    if (this.#outcome === 'released') {
       return this.#persist(() => this.#engine.release({ id: job.id, token }));
+    }
     const error: Failure =
-      stopped === 'timeout'
+      this.#stopped === 'timeout'
         ? { code: 'timeout', message: `the attempt took longer than ${job.timeoutMs} ms`, permanent: false }
-        : outcome.failure;
+        : run.failure;
     const next = afterFailure({
       attempt: job.attempt,
       maxAttempts: job.maxAttempts,

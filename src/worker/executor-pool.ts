@@ -1,4 +1,7 @@
-/** The executors of a worker: one warm child per slot, replaced when it dies or has grown too large. */
+/**
+ * The executors of a worker: one warm child per slot, replaced when it dies or has grown too large. The number of
+ * slots may change at any time; a busy executor always finishes its job first.
+ */
 import { Executor, type ExecutorOptions } from './executor.js';
 
 export class ExecutorPool {
@@ -9,7 +12,9 @@ export class ExecutorPool {
   readonly #busy = new Set<Executor>();
   /** Those who wait for an executor, in the order of asking. */
   readonly #waiting = new Set<(executor: Executor) => void>();
-  readonly size: number;
+  /** Those that were told to end and are not gone yet. */
+  readonly #ending = new Set<Promise<void>>();
+  #size: number;
   /** The number of threads that the busy ones were last told. */
   #toldThreads = 0;
   #closing = false;
@@ -19,11 +24,26 @@ export class ExecutorPool {
     this.#options = params.executor;
     this.#cores = params.cores;
     this.#onFreed = params.onFreed;
-    this.size = params.size;
+    this.#size = params.size;
   }
 
   start(): void {
-    while (this.#idle.length < this.size) this.#idle.push(new Executor(this.#options));
+    this.#fill();
+  }
+
+  /** How many executors there should be; above it there are only busy ones that have not finished yet. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Starts executors, or ends idle ones; where too few are idle, the next that finish end. */
+  resize(size: number): void {
+    if (this.#closing || size === this.#size) return;
+    this.#size = size;
+    while (this.#surplus > 0 && this.#idle.length > 0) this.#end(this.#idle.shift()!);
+    this.#fill();
+    this.#handOut();
+    this.#onFreed();
   }
 
   get busy(): number {
@@ -63,24 +83,38 @@ export class ExecutorPool {
 
   release(executor: Executor): void {
     this.#busy.delete(executor);
-    if (executor.usable && !executor.bloated) this.#idle.push(executor);
-    else {
-      executor.kill();
-      if (!this.#closing) this.#idle.unshift(new Executor(this.#options));
-    }
+    if (executor.usable && !executor.bloated && this.#surplus < 0) this.#idle.push(executor);
+    else this.#end(executor);
+    this.#fill();
     this.#handOut();
     this.#onFreed();
   }
 
   async close(): Promise<void> {
     this.#closing = true;
-    await Promise.all(this.all.map((executor) => executor.close()));
+    for (const executor of this.all) this.#end(executor);
     this.#idle.length = 0;
+    await Promise.all(this.#ending);
+  }
+
+  /** How many more there are than there should be. */
+  get #surplus(): number {
+    return this.#idle.length + this.#busy.size - this.#size;
+  }
+
+  /** New ones go to the front: the warmest is at the end, where the next job takes it. */
+  #fill(): void {
+    while (!this.#closing && this.#surplus < 0) this.#idle.unshift(new Executor(this.#options));
+  }
+
+  #end(executor: Executor): void {
+    const gone = executor.close().finally(() => this.#ending.delete(gone));
+    this.#ending.add(gone);
   }
 
   #handOut(): void {
     for (const take of this.#waiting) {
-      if (this.#busy.size >= this.size) break;
+      if (this.#busy.size >= this.#size) break;
       this.#waiting.delete(take);
       const warm = this.#idle.pop();
       const executor = warm?.usable ? warm : new Executor(this.#options);

@@ -4,7 +4,7 @@
  */
 import type { CancelTimer, Clock } from '../clock.js';
 import type { Worker as WorkerView } from '../contract/worker.js';
-import type { Engine, Job, Lease } from '../engine/engine.js';
+import type { EndedAttempt, Engine, Job, Lease } from '../engine/engine.js';
 import { DrayError } from '../jobs/errors.js';
 import type { TaskLog } from '../tasks/task.js';
 import { Attempt } from './attempt.js';
@@ -14,12 +14,20 @@ import type { ExecutorOptions } from './executor.js';
 export interface WorkerOptions {
   readonly id: string;
   readonly types: readonly string[];
+  /** Executors at the start; see `resize`. */
   readonly slots: number;
   readonly cores: number;
   readonly leaseMs: number;
   readonly heartbeatMs: number;
   readonly drainGraceMs: number;
   readonly executor: ExecutorOptions;
+}
+
+/** An attempt that ran, and how it ended. */
+export interface EndedRun {
+  readonly type: string;
+  readonly outcome: EndedAttempt['outcome'];
+  readonly seconds: number;
 }
 
 /** How often changed progress is passed on, in ms. */
@@ -40,6 +48,7 @@ export class Worker {
   readonly #clock: Clock;
   readonly #log: TaskLog;
   readonly #jobLog: (job: Job) => TaskLog;
+  readonly #onRun: (run: EndedRun) => void;
   readonly #options: WorkerOptions;
   readonly #pool: ExecutorPool;
   /** Not by job: one that lost its lease may be leased again here while its older attempt still ends. */
@@ -56,18 +65,23 @@ export class Worker {
   /** Executors in a row that died before they could take a job. */
   #failedStarts = 0;
   #slotFreed: (() => void) | undefined;
+  /** Ends the claim or wait under way. */
+  #endTurn: () => void = () => undefined;
 
   constructor(params: {
     engine: Engine;
     clock: Clock;
     log: TaskLog;
     jobLog: (job: Job) => TaskLog;
+    /** Told of every attempt that ran. */
+    onRun?: (run: EndedRun) => void;
     options: WorkerOptions;
   }) {
     this.#engine = params.engine;
     this.#clock = params.clock;
     this.#log = params.log;
     this.#jobLog = params.jobLog;
+    this.#onRun = params.onRun ?? (() => undefined);
     this.#options = params.options;
     this.#pool = new ExecutorPool({
       size: params.options.slots,
@@ -106,6 +120,22 @@ export class Worker {
     await this.#pool.close();
   }
 
+  get slots(): number {
+    return this.#pool.size;
+  }
+
+  get busy(): number {
+    return this.#pool.busy;
+  }
+
+  /** Starts or ends executors. A busy one is never ended: it finishes its job first. */
+  resize(slots: number): void {
+    if (slots === this.#pool.size) return;
+    this.#log.info('executors', { from: this.#pool.size, to: slots });
+    this.#pool.resize(slots);
+    this.#endTurn(); // what is being claimed is for another number of slots
+  }
+
   /** False where the consume loop has not turned for so long that it must be stuck, or executors do not start. */
   get healthy(): boolean {
     return this.#clock.monotonic() - this.#turnedAt < stuckMs && this.#failedStarts < tooManyFailedStarts;
@@ -115,7 +145,7 @@ export class Worker {
     return {
       id: this.#options.id,
       pid: process.pid,
-      slots: this.#options.slots,
+      slots: this.#pool.size,
       busy: this.#pool.busy,
       executors: this.#pool.all.map((executor) => ({
         pid: executor.pid,
@@ -130,7 +160,7 @@ export class Worker {
     this.#turnedAt = this.#clock.monotonic();
     while (!signal.aborted) {
       const turn = new AbortController();
-      const endTurn = () => turn.abort();
+      const endTurn = (this.#endTurn = () => turn.abort());
       const cancelTurn = this.#clock.after(turnMs, endTurn);
       signal.addEventListener('abort', endTurn, { once: true });
       try {
@@ -157,7 +187,7 @@ export class Worker {
    * run, so that no executor idles while the store answers; behind long ones nothing is parked.
    */
   #wanted(): number {
-    const { slots } = this.#options;
+    const slots = this.#pool.size;
     const short =
       this.#usualMs < shortMs && [...this.#running.keys()].every(({ ranMs }) => ranMs < surplusMs);
     return slots + (short ? slots : 0) - this.#pool.busy - this.#pool.waiting;
@@ -178,7 +208,9 @@ export class Worker {
     const ended = attempt.run(this.#pool).then((started) => {
       this.#failedStarts = started ? 0 : Math.min(this.#failedStarts + 1, tooManyFailedStarts);
       this.#running.delete(attempt);
-      if (attempt.ranMs > 0) this.#usualMs += (attempt.ranMs - this.#usualMs) / 8;
+      if (attempt.ranMs === 0) return;
+      this.#usualMs += (attempt.ranMs - this.#usualMs) / 8;
+      this.#onRun({ type: lease.job.type, outcome: attempt.outcome, seconds: attempt.ranMs / 1000 });
     });
     this.#running.set(attempt, ended);
     if (this.#cancelledEarly.has(lease.job.id)) attempt.stop('cancelled');

@@ -7,13 +7,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import type { Engine, NewJob } from '../../src/engine/engine.js';
 import { openSqliteEngine } from '../../src/engine/sqlite/index.js';
-import { Worker } from '../../src/worker/worker.js';
+import { Worker, type EndedRun } from '../../src/worker/worker.js';
 import { eventually } from '../support/eventually.js';
 
 let folder: string;
 let engine: Engine;
 let worker: Worker;
 const gone: string[] = [];
+const runs: EndedRun[] = [];
 const log = { info: () => undefined, warn: () => undefined };
 
 beforeEach(async () => {
@@ -35,6 +36,7 @@ function startWorker(program: string, options: { slots?: number; leaseMs?: numbe
     clock: systemClock,
     log,
     jobLog: () => log,
+    onRun: (run) => void runs.push(run),
     options: {
       id: 'test',
       types: ['any'],
@@ -72,6 +74,96 @@ const answering = (answer: string): string => `
     const report = (content) => process.send({ ...content, run: message.run });
     ${answer}
   });`;
+
+/** Ends each job once the file of its name is there. */
+const held = (): string =>
+  `import { existsSync } from 'node:fs';` +
+  answering(`
+    const timer = setInterval(() => {
+      if (!existsSync(${JSON.stringify(folder)} + '/' + message.jobId)) return;
+      clearInterval(timer);
+      report({ kind: 'done', result: { inline: 1 } });
+    }, 5);`);
+const letGo = (id: string): void => writeFileSync(join(folder, id), '');
+const inProgress = async (): Promise<string[]> =>
+  (await engine.list({ status: 'in-progress', limit: 10 })).jobs.map(({ id }) => id).sort();
+const executorPids = (): number[] => worker.info().executors.map(({ pid }) => pid);
+
+describe('the number of executors', () => {
+  it('grows while a claim waits, and the new ones take jobs at once', async () => {
+    startWorker(held());
+    const ids = [await submit(), await submit(), await submit()];
+    await eventually(inProgress, (running) => running.length === 1);
+    worker.resize(3);
+    await eventually(inProgress, (running) => running.length === 3);
+    expect(worker.info()).toMatchObject({ slots: 3, busy: 3 });
+    ids.forEach(letGo);
+    for (const id of ids) {
+      await eventually(
+        () => engine.get({ id }),
+        (job) => job!.status === 'completed',
+      );
+    }
+  });
+
+  it('shrinks by idle executors first, and never by a busy one', async () => {
+    startWorker(held(), { slots: 4 });
+    const ids = [await submit(), await submit()];
+    await eventually(inProgress, (running) => running.length === 2);
+    const busy = worker.info().executors.filter(({ job }) => job !== undefined);
+    worker.resize(1);
+    expect(executorPids().sort()).toEqual(busy.map(({ pid }) => pid).sort());
+    const waiting = await submit();
+    letGo(ids[0]!);
+    await eventually(
+      () => Promise.resolve(executorPids()),
+      (pids) => pids.length === 1,
+    );
+    expect(await engine.get({ id: waiting })).toMatchObject({ status: 'pending', attempt: 0 });
+    letGo(ids[1]!);
+    letGo(waiting);
+    for (const id of [...ids, waiting]) {
+      await eventually(
+        () => engine.get({ id }),
+        (job) => job!.status === 'completed',
+      );
+      expect(await engine.get({ id })).toMatchObject({ attempt: 1, attempts: [{ outcome: 'completed' }] });
+    }
+    expect(executorPids()).toHaveLength(1);
+  });
+
+  it('may be none, until there is work', async () => {
+    startWorker(held(), { slots: 1 });
+    worker.resize(0);
+    const id = await submit();
+    letGo(id);
+    await engine.ping();
+    expect(executorPids()).toEqual([]);
+    expect(await engine.get({ id })).toMatchObject({ status: 'pending' });
+    worker.resize(1);
+    await eventually(
+      () => engine.get({ id }),
+      (job) => job!.status === 'completed',
+    );
+  });
+
+  it('comes with word of each run, with its outcome and its time', async () => {
+    runs.length = 0;
+    startWorker(answering(`report({ kind: 'done', result: { inline: 1 } });`));
+    const id = await submit();
+    await eventually(
+      () => engine.get({ id }),
+      (job) => job!.status === 'completed',
+    );
+    await eventually(
+      () => Promise.resolve(runs),
+      (told) => told.length === 1,
+    );
+    expect(runs[0]).toMatchObject({ type: 'any', outcome: 'completed' });
+    const [counts] = await engine.counts();
+    expect(counts!.totals.ranMs / 1000).toBeCloseTo(runs[0]!.seconds, 6);
+  });
+});
 
 describe('executors', () => {
   it('that cannot start cost no attempt, and the worker says that it is not well', async () => {

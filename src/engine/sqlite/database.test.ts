@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
@@ -67,6 +67,27 @@ describe('sqlite database', () => {
     expect(migrationFiles().map((name) => Number(name.slice(0, 4)))).toEqual(
       migrationFiles().map((_, index) => index + 1),
     );
+  });
+
+  test('brings a file of the first schema up to date, with its jobs', () => {
+    const first = readFileSync(new URL('./sql/migrations/0001-jobs.sql', import.meta.url), 'utf8');
+    const columns =
+      'id, type, status, version, input, retry, timeout_ms, attempt, max_attempts, created_at, history';
+    const old = closedFile(`${first}
+      INSERT INTO jobs (${columns}) VALUES ('a', 'echo', 1, 1, 'null', '{}', 1, 0, 5, 1700, '[]');
+      INSERT INTO jobs (${columns}, result, finished_at)
+        VALUES ('b', 'echo', 3, 3, 'null', '{}', 1, 1, 5, 1600, '[]', '1', 1800);
+      PRAGMA user_version = 1`);
+    db.close();
+    db = openDatabase(old);
+    const [counts] = createStore(db, prepareStatements(db)).counters.read();
+    expect(counts).toMatchObject({
+      jobs: { pending: 1, completed: 1 },
+      pendingWork: 1,
+      oldestPendingAt: 1700,
+    });
+    const read = run({ op: 'get', params: { id: 'b' } }).answers[0];
+    expect(read).toMatchObject({ ok: true, result: expect.stringContaining('"result":"1"') as unknown });
   });
 
   test('refuses a file that a newer version wrote', () => {

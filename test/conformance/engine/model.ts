@@ -1,13 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../../../src/engine/engine.js';
-import { transition, type Event, type Status } from '../../../src/jobs/life-cycle.js';
+import { statuses, transition, type Event, type Status } from '../../../src/jobs/life-cycle.js';
 import { defaultRetry } from '../../../src/jobs/retry.js';
+import { countsOf } from './counts.js';
 import { Bench, boom, type EngineFactory } from './setup.js';
 
 const attempts = 2;
 const leaseMs = 100;
 const retryInMs = 70;
+const workOfEach = 3;
 
 interface ModelJob {
   readonly id: string;
@@ -50,6 +52,12 @@ async function compare(model: Model, { bench, type }: Real): Promise<void> {
   expect(jobs.map((job) => pick({ ...job, earlierToken: '', until: 0 }))).toEqual(
     model.jobs.map(pick).reverse(),
   );
+  const counts = await countsOf(bench.engine, type);
+  const inStatus = (status: Status) => model.jobs.filter((job) => job.status === status).length;
+  expect(counts?.jobs ?? {}).toEqual(
+    model.jobs.length === 0 ? {} : Object.fromEntries(statuses.map((status) => [status, inStatus(status)])),
+  );
+  expect(counts?.pendingWork ?? 0).toBe(inStatus('pending') * workOfEach);
 }
 
 function command(name: string, run: (model: Model, real: Real) => Promise<void>): Command {
@@ -92,7 +100,7 @@ function onJob(
 const submit = (count: number): Command =>
   command(`submit(${count})`, async (model, { bench, type }) => {
     const retry = { ...defaultRetry, attempts };
-    for (const { id } of await bench.submitMany(count, { type, retry })) {
+    for (const { id } of await bench.submitMany(count, { type, retry, work: workOfEach })) {
       const fresh = { token: 'none', earlierToken: 'none', until: 0 };
       model.jobs.push({ id, status: 'pending', attempt: 0, maxAttempts: attempts, version: 1, ...fresh });
     }
