@@ -20,6 +20,10 @@ const names = [
   'json-10000',
   'random-20000',
   'small-100',
+  'door-b',
+  'burst-1000',
+  'burst-500',
+  'convert',
 ];
 
 const { values: options, positionals: chosen } = parseArgs({

@@ -206,6 +206,8 @@ async function cancelled(client) {
 
 async function killed(client, wait) {
   const submitted = await client.submit({ type: 'sleep', input: { seconds: 3 }, retry: { baseMs: 500 } });
+  // A process that dies before it has begun costs no attempt: this one is killed at work.
+  await poll('progress', async () => (await client.get(submitted.id)).progress);
   const pid = await executorOf(client, submitted.id);
   process.kill(pid, 'SIGKILL');
   const job = await wait(submitted);

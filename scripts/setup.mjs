@@ -1,8 +1,8 @@
 // Installs what a fresh checkout lacks: the npm packages, a fast BLAS library, and with --python a virtual
-// environment with numpy. Silent where nothing is missing. Only failing npm packages end it with an error:
-// everything works without the rest, only slower or less tested.
+// environment with numpy and locust. Silent where nothing is missing. Only failing npm packages end it with an
+// error: everything works without the rest, only slower or less tested.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -24,7 +24,7 @@ export function setup({ python = false } = {}) {
     }
   }
   installBlas();
-  if (python) installNumpy();
+  if (python) installPython();
   return true;
 }
 
@@ -93,22 +93,27 @@ function subfolders(folder) {
   );
 }
 
-/** For the tests of the Python client. */
-function installNumpy() {
+/** What the tests run in Python. A copy of the list in the environment says that all of it is installed. */
+function installPython() {
   const venv = join(root, '.venv');
   const interpreter = join(venv, windows ? 'Scripts/python.exe' : 'bin/python');
-  if (succeeds(interpreter, ['-c', 'import numpy'])) return;
-  say('making .venv with numpy, for the tests of the Python client');
-  const made = existsSync(interpreter) || succeeds('python3', ['-m', 'venv', venv]);
-  if (
-    !made ||
-    !succeeds(interpreter, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', 'numpy'])
-  ) {
-    say(
-      made ? 'numpy could not be installed' : 'no virtual environment could be made (is python3-venv there?)',
-    );
-    say('going on without: the tests of the Python client are skipped');
+  const requirements = join(root, 'loadtest/requirements.txt');
+  const stamp = join(venv, 'installed.txt');
+  const wanted = `numpy\n${readFileSync(requirements, 'utf8')}`;
+  if (existsSync(interpreter) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  say('making .venv with numpy and locust, for the tests of the Python client and of the load test');
+  if (!existsSync(interpreter) && !succeeds('python3', ['-m', 'venv', venv])) {
+    say('no virtual environment could be made (is python3-venv there?)');
+    say('going on without: the tests of the Python client and of the load test are skipped');
+    return;
   }
+  const pip = (...packages) =>
+    succeeds(interpreter, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages]);
+  const numpy = pip('numpy');
+  if (!numpy) say('numpy could not be installed: the tests of the Python client are skipped');
+  const locust = pip('-r', requirements);
+  if (!locust) say('locust could not be installed: the load test is skipped');
+  if (numpy && locust) writeFileSync(stamp, wanted);
 }
 
 function succeeds(command, args) {

@@ -1,13 +1,13 @@
 /** Our side: a `dray serve` of the built checkout, used over HTTP as any client would. */
-import { existsSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { peakMemory, ready, startProcess } from './process.mjs';
 import { request } from './http.mjs';
 
 const main = new URL('../../dist/main.js', import.meta.url).pathname;
 
-/** Starts a server on a free port with an empty data folder inside of the bench's scratch. */
-export async function startDray(ctx, options = []) {
+/** Starts a server on a free port with an empty data folder inside of the bench's scratch. `env` adds variables. */
+export async function startDray(ctx, options = [], env = {}) {
   if (!existsSync(main)) throw new Error('dist/main.js is missing: run npm run build first');
   const folder = mkdtempSync(join(ctx.scratch, 'dray-'));
   let output = '';
@@ -15,6 +15,7 @@ export async function startDray(ctx, options = []) {
     name: 'dray',
     command: process.execPath,
     args: [main, 'serve', '--port', '0', '--data', join(folder, 'data'), ...options],
+    env,
     cwd: folder,
     log: join(folder, 'log'),
     stdout: 'pipe',
@@ -33,6 +34,8 @@ export async function startDray(ctx, options = []) {
     url,
     pid: service.pid,
     stop: () => service.stop(),
+    /** Removes what a stopped server has stored, where the next one needs the room. */
+    discard: () => rmSync(folder, { recursive: true, force: true }),
     /** Of the process that serves HTTP, in bytes. */
     peakMemory: () => peakMemory(service.pid),
 
@@ -61,6 +64,25 @@ export async function startDray(ctx, options = []) {
         const { result } = job;
         if (result.check.status !== 'passed') throw new Error(`job ${id}: ${JSON.stringify(result.check)}`);
         return { result, peakMemory: job.attempts.at(-1)?.peakMemory };
+      }
+    },
+
+    /** How many jobs of the type there are, by status. */
+    async jobs(type) {
+      const { text } = await call('/metrics');
+      const samples = text.matchAll(/^dray_jobs\{type="([^"]*)",status="([^"]*)"\} (\d+)$/gm);
+      return Object.fromEntries([...samples].filter((s) => s[1] === type).map((s) => [s[2], Number(s[3])]));
+    },
+
+    /** The records of all jobs of the type, newest first. */
+    async records(type) {
+      const jobs = [];
+      for (let cursor; ;) {
+        const page = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+        const { json } = await call(`/v1/jobs?type=${type}&limit=1000${page}`);
+        jobs.push(...json.jobs);
+        if (json.nextCursor === undefined || json.nextCursor === null) return jobs;
+        cursor = json.nextCursor;
       }
     },
 

@@ -39,7 +39,8 @@ export async function request({ method = 'GET', url, headers = {}, body, to, exp
   }
   const failure = await sent;
   if (failure) throw failure;
-  return { status: res.statusCode, json: text === '' ? undefined : JSON.parse(text) };
+  const isJson = text !== '' && (res.headers['content-type'] ?? '').includes('json');
+  return { status: res.statusCode, text, json: isJson ? JSON.parse(text) : undefined };
 }
 
 function source(body) {

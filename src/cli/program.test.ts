@@ -56,14 +56,19 @@ describe('the command line', () => {
     expect(err).toContain('  → ');
   });
 
-  it.each(['jobs list', 'jobs get x', 'jobs cancel x', 'jobs redrive x', 'result x', 'submit echo'])(
-    'ends `%s` with exit code 3 where no server listens',
-    async (line) => {
-      const { code, err } = await run(`${line} ${nowhere}`);
-      expect(err).toContain('no dray server at http://127.0.0.1:9\n  → Start one with `dray serve`');
-      expect(code).toBe(3);
-    },
-  );
+  it.each([
+    'jobs list',
+    'jobs get x',
+    'jobs cancel x',
+    'jobs redrive x',
+    'result x',
+    'submit echo',
+    'scale explain',
+  ])('ends `%s` with exit code 3 where no server listens', async (line) => {
+    const { code, err } = await run(`${line} ${nowhere}`);
+    expect(err).toContain('no dray server at http://127.0.0.1:9\n  → Start one with `dray serve`');
+    expect(code).toBe(3);
+  });
 
   it('writes errors as JSON where JSON is wanted', async () => {
     const { code, out, err } = await run(`jobs get x --json ${nowhere}`);

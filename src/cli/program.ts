@@ -8,6 +8,7 @@ import type { Context, Handle } from './context.js';
 import { exitCodeHelp, exitCodes, tell, UsageError, type ExitCode } from './failure.js';
 import { addJobs } from './jobs.js';
 import { addResult } from './result.js';
+import { addScale } from './scale.js';
 import { addSubmit } from './submit.js';
 import type { Terminal } from './terminal.js';
 
@@ -50,6 +51,7 @@ export function buildProgram(params: ProgramParams): Program {
   addSubmit(command, context, handle);
   addJobs(command, context, handle);
   addResult(command, context, handle);
+  addScale(command, context, handle);
 
   return {
     command,

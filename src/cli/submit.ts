@@ -21,7 +21,7 @@ import { acceptFor, checkWritable, fetchToFile, fetchToStdout } from './fetching
 import { formatBytes, parseDuration } from './format.js';
 import type { Progress } from './progress.js';
 import { print, printJson } from './terminal.js';
-import { awaitJob, exitCodeOf, matmulSummary, tellEnd } from './waiting.js';
+import { awaitJob, exitCodeOf, isSimulated, matmulSummary, tellEnd } from './waiting.js';
 
 interface SubmitOptions extends CommonOptions {
   readonly input?: string;
@@ -150,7 +150,7 @@ async function deliver(params: {
   else if (job.status !== 'completed') tellEnd(terminal, job, server);
   else if (summary !== undefined) {
     if (!quiet) print(terminal.out, `${output ?? 'product'}: ${summary}`);
-    if (output === undefined && !quiet)
+    if (output === undefined && !quiet && !isSimulated(job.result))
       print(terminal.out, `fetch it with: dray result ${id}${server} -o C.npy`);
   } else if (output === undefined) {
     await fetchToStdout({ client, id, accept: acceptFor('json', undefined), terminal, signal });

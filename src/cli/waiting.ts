@@ -67,6 +67,10 @@ export function tellEnd(terminal: Terminal, job: Job, serverFlag: string): void 
 
 /** The summary of a product, read from a result of `matmul`; undefined where it is none. */
 export function matmulSummary(result: unknown): string | undefined {
+  if (isSimulated(result)) {
+    const held = formatDuration(1000 * result.seconds.total);
+    return `${result.rows} × ${result.cols}, simulated: a slot was held for ${held}, nothing was multiplied`;
+  }
   if (!isMatmulResult(result)) return undefined;
   const { rows, cols, dtype, seconds, gflops, kernel, check, finite } = result;
   const speed = `multiplied in ${formatDuration(1000 * seconds.multiply)}, ${gflops.toFixed(1)} GFLOP/s (${kernel})`;
@@ -89,6 +93,21 @@ interface MatmulResult {
     | { readonly status: 'passed'; readonly residual: number; readonly bound: number }
     | { readonly status: 'not checked'; readonly reason: string };
   readonly finite: boolean;
+}
+
+/** What a server that only simulates its work gives instead. */
+interface SimulatedResult {
+  readonly simulated: true;
+  readonly rows: number;
+  readonly cols: number;
+  readonly seconds: { readonly total: number };
+}
+
+/** True where there is no product to fetch. */
+export function isSimulated(result: unknown): result is SimulatedResult {
+  if (typeof result !== 'object' || result === null) return false;
+  const { simulated, seconds } = result as Partial<SimulatedResult>;
+  return simulated === true && typeof seconds?.total === 'number';
 }
 
 function isMatmulResult(result: unknown): result is MatmulResult {

@@ -1,8 +1,12 @@
-/** A typed client of `/v1`. Every call rejects with ClientError, or with the signal's reason when aborted. */
+/**
+ * A typed client of `/v1` and of the scaling figure. Every call rejects with ClientError, or with the signal's
+ * reason when aborted.
+ */
 import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import type { Job, JobList, SubmitJob } from '../contract/job.js';
+import type { WorkerScale } from '../contract/scale.js';
 import { isFinal, type Status } from '../jobs/life-cycle.js';
 import { ClientError } from './error.js';
 import { multipart, type FilePart, type OnBytes } from './multipart.js';
@@ -71,6 +75,11 @@ export class DrayClient {
 
   redrive(id: string): Promise<Job> {
     return this.#json<Job>({ method: 'POST', path: `${jobPath(id)}/redrive` });
+  }
+
+  /** How many workers there should be, and every term of the figure; `scale-unknown` where that is not known. */
+  scale(signal?: AbortSignal): Promise<WorkerScale> {
+    return this.#json<WorkerScale>({ method: 'GET', path: 'desired-worker-scale', ...given(signal) });
   }
 
   /**

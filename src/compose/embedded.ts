@@ -8,13 +8,14 @@ import { availableMachine } from '../config/machine.js';
 import type { Config } from '../config/options.js';
 import { environment } from '../config/environment.js';
 import { version } from '../config/version.js';
+import { Autoscaler } from '../control/autoscaler.js';
 import { Reconciler } from '../control/reconciler.js';
 import type { Engine } from '../engine/engine.js';
 import { openSqliteEngine } from '../engine/sqlite/index.js';
 import { Metrics } from '../http/metrics.js';
 import { buildServer } from '../http/server.js';
 import { DrayError } from '../jobs/errors.js';
-import { leases } from '../jobs/limits.js';
+import { leases, scaling } from '../jobs/limits.js';
 import { loadKernel } from '../tasks/matmul/kernel/load.js';
 import type { TaskLog } from '../tasks/task.js';
 import { Worker } from '../worker/worker.js';
@@ -60,17 +61,18 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
   const log = taskLog(logger);
   const blobFolder = join(folder, 'blobs');
   const blobs = await openFilesystemBlobs({ folder: blobFolder, clock, cleanTemporary: true });
-  const tasks = builtInTasks({ blas: config.blas });
+  const tasks = builtInTasks({ blas: config.blas, simulate: config.simulate });
   await sayKernel(log, config.blas);
   const worker = new Worker({
     engine,
     clock,
     log,
     jobLog: (job) => taskLog(logger.child({ job: job.id, type: job.type, attempt: job.attempt })),
+    onRun: (run) => metrics.observeAttempt(run),
     options: {
       id: `${hostname()}:${process.pid}`,
       types: tasks.types,
-      slots: config.maxExecutors,
+      slots: config.minExecutors,
       cores: availableMachine().cores,
       leaseMs: leases.lease,
       heartbeatMs: leases.heartbeat,
@@ -86,6 +88,26 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
       },
     },
   });
+  const autoscaler = new Autoscaler({
+    engine,
+    clock,
+    log,
+    policy: {
+      slotsPerWorker: 1,
+      utilisation: scaling.utilisation,
+      drainTarget: config.drainTarget,
+      slo: config.slo,
+      min: config.minExecutors,
+      max: config.maxExecutors,
+    },
+    pool: {
+      current: () => worker.slots,
+      busy: () => worker.busy,
+      resize: (slots) => worker.resize(slots),
+    },
+  });
+  const workers = () => [worker.info()];
+  const metrics = new Metrics({ engine, workers, scaling: () => autoscaler.plan(), clock });
   const reconciler = new Reconciler({ engine, clock, log });
   const app = await buildServer(
     {
@@ -93,10 +115,10 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
       blobs,
       tasks,
       clock,
-      workers: () => [worker.info()],
+      workers,
       healthy: () => worker.healthy,
-      scaling: () => ({ kind: 'unknown', reason: 'not measured yet' }),
-      metrics: new Metrics(),
+      scaling: () => autoscaler.plan(),
+      metrics,
       bodyLimit: config.bodyLimit,
       loopbackOnly: true,
       version,
@@ -111,10 +133,12 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
   });
   reconciler.start();
   worker.start();
+  autoscaler.start();
 
   let closing: Promise<void> | undefined;
   const close = async (drained: Promise<void>): Promise<void> => {
     const closed = app.close();
+    await autoscaler.stop();
     await drained;
     app.server.closeIdleConnections();
     const cancelTimer = clock.after(lingerMs, () => app.server.closeAllConnections());
@@ -134,12 +158,13 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
 }
 
 function executorArgument(params: { config: Config; blobs: string; writer: string }): string {
-  const { executorMemory, blas } = params.config;
+  const { executorMemory, blas, simulate } = params.config;
   const argument: ExecutorConfig = {
     parent: process.pid,
     blobs: params.blobs,
     writer: params.writer,
     memoryLimit: executorMemory,
+    simulate,
     ...(blas === undefined ? {} : { blas }),
   };
   return JSON.stringify(argument);

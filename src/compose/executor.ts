@@ -13,6 +13,8 @@ export interface ExecutorConfig {
   readonly writer: string;
   readonly memoryLimit: number;
   readonly blas?: string;
+  /** Seconds that jobs hold their slot for instead of computing; 0 computes. */
+  readonly simulate: number;
 }
 
 const config = JSON.parse(process.argv[2]!) as ExecutorConfig;
@@ -39,7 +41,7 @@ serveExecutor({
     },
     send: (message: FromExecutor) => void process.send?.(message),
   },
-  tasks: builtInTasks({ blas: config.blas }),
+  tasks: builtInTasks({ blas: config.blas, simulate: config.simulate }),
   blobs,
   clock: systemClock,
   memoryLimit: config.memoryLimit,

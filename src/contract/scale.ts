@@ -12,7 +12,7 @@ export const WorkerScale = Type.Object(
     min_workers: count('Never fewer.'),
     max_workers: count('Never more.'),
     need: count(
-      'ceil((arrival_rate * service_time + backlog_seconds / drain_target) / (slots * utilisation))',
+      'What the load needs: ceil((arrival_rate * service_time + backlog_seconds / drain_target) / (slots_per_worker * utilisation))',
     ),
     arrival_rate: amount('Jobs a second.'),
     service_time: amount('Seconds that a job keeps a slot busy, on average.'),

@@ -28,7 +28,15 @@ export interface Dependencies {
 }
 
 /** Adds the routes of one existing client family, in a scope of their own: hooks and error shapes stay inside. */
-export type Door = (app: App, dependencies: Dependencies) => void;
+export interface Door {
+  /** @param logger the server's, for requests that have none of their own. */
+  (app: App, dependencies: Dependencies, logger: FastifyBaseLogger): void;
+  /**
+   * True where requests have no id, no log line and no log, and where the door counts them for the metrics by
+   * itself: all that costs more than the cheapest answers do.
+   */
+  readonly unwatched?: boolean;
+}
 
 export type App = FastifyInstance<
   RawServerDefault,

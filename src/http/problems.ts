@@ -1,4 +1,7 @@
-/** Every error of the HTTP side becomes a problem document here, and only here. */
+/**
+ * Every error of the HTTP side becomes one of the catalogue here, and only here; and a problem document, unless the
+ * door that it came through has a shape of its own.
+ */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../clock.js';
@@ -15,21 +18,44 @@ export function sendProblem(
   reply: FastifyReply,
   clock: Clock,
 ): FastifyReply {
-  const known = asDrayError(error);
-  const { status, title } = errorCatalogue[known.code];
-  if (status >= 500) request.log.error({ err: error }, 'request failed');
+  const { known, detail } = prepareRefusal(error, request, reply, clock);
+  const { code, field } = known;
+  const { status, title } = errorCatalogue[code];
   const problem: Problem = {
-    type: `urn:dray:error:${known.code}`,
+    type: `urn:dray:error:${code}`,
     title,
     status,
-    code: known.code,
-    detail: known.code === 'internal' ? 'The server met an unexpected error.' : known.message,
-    ...(known.field === undefined ? {} : { field: known.field }),
+    code,
+    detail,
+    ...(field === undefined ? {} : { field }),
     requestId: request.id,
   };
+  return reply.type('application/problem+json').send(JSON.stringify(problem));
+}
+
+/**
+ * Does for an error answer what does not depend on the shape of its document, which is the caller's: status and
+ * `retry-after` are set, the log has what is the server's own fault, and a client that still sends its body will
+ * be able to read the answer.
+ *
+ * @returns the error as one of the catalogue, and the text that may be told of it.
+ */
+export function prepareRefusal(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  clock: Clock,
+): { readonly known: DrayError; readonly detail: string } {
+  const known = asDrayError(error);
+  const { status } = known;
+  if (status >= 500) request.log.error({ err: error }, 'request failed');
   if (status === 503 || status === 507) void reply.header('retry-after', retryAfterSeconds);
   if (!request.raw.complete) discardRest(request.raw, clock);
-  return reply.code(status).type('application/problem+json').send(JSON.stringify(problem));
+  void reply.code(status);
+  return {
+    known,
+    detail: known.code === 'internal' ? 'The server met an unexpected error.' : known.message,
+  };
 }
 
 /**

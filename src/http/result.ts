@@ -9,11 +9,13 @@ import type { Representation } from '../tasks/task.js';
 import type { Dependencies } from './dependencies.js';
 import { sendBlob } from './ranges.js';
 
+/** @param preferred the form for a client that takes any; by default the first of the task's own order. */
 export async function sendResult(
   job: Job,
   request: FastifyRequest,
   reply: FastifyReply,
-  { tasks, blobs }: Dependencies,
+  { tasks, blobs }: Pick<Dependencies, 'tasks' | 'blobs'>,
+  preferred?: string,
 ): Promise<FastifyReply> {
   if (job.status !== 'completed' || job.result === undefined) {
     const why = job.error ? `: ${job.error.code}: ${job.error.message}` : '';
@@ -21,7 +23,9 @@ export async function sendResult(
   }
   const output = await loadPayload(blobs, job.result);
   const forms = tasks.get(job.type).represent?.(output) ?? [plain(output)];
-  const wanted = accepts(request.raw).type(forms.map((form) => form.mediaType));
+  const mediaTypes = forms.map((form) => form.mediaType);
+  if (preferred !== undefined && mediaTypes.includes(preferred)) mediaTypes.unshift(preferred);
+  const wanted = accepts(request.raw).type(mediaTypes);
   const form = forms.find(({ mediaType }) => mediaType === wanted);
   if (!form) {
     throw new DrayError(

@@ -2,12 +2,14 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
-import type { IncomingHttpHeaders } from 'node:http';
 import Fastify, { LogController, type FastifyBaseLogger } from 'fastify';
 import { DrayError } from '../jobs/errors.js';
 import { limits } from '../jobs/limits.js';
 import type { App, Dependencies, Door } from './dependencies.js';
+import { refuseStrangers } from './loopback.js';
+import type { Metrics } from './metrics.js';
 import { sendProblem } from './problems.js';
+import { logRequests } from './request-log.js';
 import { blobRoutes } from './routes/blobs.js';
 import { jobRoutes } from './routes/jobs.js';
 import { metricsRoutes } from './routes/metrics.js';
@@ -24,10 +26,9 @@ export async function buildServer(
   doors: readonly Door[] = [],
 ): Promise<App> {
   const app: App = Fastify({
-    loggerInstance: logger,
     genReqId: () => dependencies.clock.id(),
     requestIdHeader: 'x-request-id',
-    logController: new LogController({ disableRequestLogging: true }), // one line a request, written below
+    logController: new LogController({ disableRequestLogging: true }), // request-log.ts writes the lines
     forceCloseConnections: 'idle',
     connectionTimeout: idleMs,
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply, dependencies.clock),
@@ -40,31 +41,6 @@ export async function buildServer(
   );
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, dependencies.clock));
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(
-      new DrayError('route-not-found', `there is nothing at ${request.method} ${request.url}`),
-      request,
-      reply,
-      dependencies.clock,
-    ),
-  );
-  app.addHook('onRequest', (request, reply, done) => {
-    void reply.header('x-request-id', request.id);
-    done(dependencies.loopbackOnly ? strangerError(request.headers) : undefined);
-  });
-  app.addHook('onResponse', (request, reply, done) => {
-    request.log.info(
-      {
-        method: request.method,
-        url: request.url,
-        status: reply.statusCode,
-        ms: Math.round(reply.elapsedTime * 10) / 10,
-      },
-      'request',
-    );
-    done();
-  });
-
   await app.register(swagger, {
     openapi: {
       info: {
@@ -78,6 +54,36 @@ export async function buildServer(
         typeof json['$id'] === 'string' ? json['$id'] : `schema-${i}`,
     },
   });
+  const open = (scope: App, door: Door) =>
+    scope.register((inner, _options, done) => {
+      door(inner, dependencies, logger);
+      done();
+    });
+  // Hooks reach all scopes within their own, so what is not watched has a scope beside the others, not in them.
+  await app.register(async (watched) => {
+    logRequests(watched, logger);
+    countRequests(watched, dependencies.metrics);
+    if (dependencies.loopbackOnly) refuseStrangers(watched);
+    await nativeRoutes(watched, dependencies);
+    for (const door of doors) if (!door.unwatched) await open(watched, door);
+  });
+  await app.register(async (unwatched) => {
+    unwatched.setGenReqId(() => '');
+    if (dependencies.loopbackOnly) refuseStrangers(unwatched);
+    for (const door of doors) if (door.unwatched) await open(unwatched, door);
+  });
+  return app;
+}
+
+async function nativeRoutes(app: App, dependencies: Dependencies): Promise<void> {
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(
+      new DrayError('route-not-found', `there is nothing at ${request.method} ${request.url}`),
+      request,
+      reply,
+      dependencies.clock,
+    ),
+  );
   await app.register(swaggerUi, { routePrefix: '/docs' });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
   jobRoutes(app, dependencies);
@@ -85,29 +91,16 @@ export async function buildServer(
   statusRoutes(app, dependencies);
   scalingRoutes(app, dependencies);
   metricsRoutes(app, dependencies);
-  for (const door of doors) {
-    await app.register((scope, _options, done) => {
-      door(scope, dependencies);
-      done();
-    });
-  }
-  return app;
 }
 
-const loopbackName = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
-
-/**
- * A server without keys on a loopback address must still not serve web pages of elsewhere: a page may have a
- * name that resolves to loopback (DNS rebinding), or post across sites.
- */
-function strangerError({ host, origin }: IncomingHttpHeaders): DrayError | undefined {
-  const strange =
-    host !== undefined && !loopbackName.test(host)
-      ? `host ${host}`
-      : origin !== undefined && !loopbackName.test(origin.replace(/^https?:\/\//, ''))
-        ? `origin ${origin}`
-        : undefined;
-  return strange === undefined
-    ? undefined
-    : new DrayError('stranger', `${strange.slice(0, 200)} is not this machine; only loopback is served`);
+function countRequests(scope: App, metrics: Metrics): void {
+  scope.addHook('onResponse', (request, reply, done) => {
+    metrics.observeRequest({
+      method: request.method,
+      route: request.routeOptions.url ?? 'none',
+      status: reply.statusCode,
+      seconds: reply.elapsedTime / 1000,
+    });
+    done();
+  });
 }

@@ -62,7 +62,8 @@ function inputSink(type: string, context: SubmissionContext): ValueSink {
   const params = { writer: context.uploads.shared, maxElements: limits.matrixElements };
   return new ObjectSink((key) => {
     const field = `input.${key.slice(0, 64)}`;
-    return fields[key]?.({ ...params, field }) ?? new RawValueSink({ field, limit: limits.jsonPayload });
+    const read = Object.hasOwn(fields, key) ? fields[key] : undefined; // not what every object has
+    return read?.({ ...params, field }) ?? new RawValueSink({ field, limit: limits.jsonPayload });
   }, 'input');
 }
 

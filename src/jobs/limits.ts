@@ -26,4 +26,7 @@ export const limits = {
 
 export const leases = { lease: 10_000, heartbeat: 3_000, cancelGrace: 2_000, drainGrace: 30_000 } as const;
 
+/** The share of its slots that a worker should have busy. */
+export const scaling = { utilisation: 0.8 } as const;
+
 export { KiB, MiB, GiB };

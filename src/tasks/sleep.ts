@@ -41,6 +41,7 @@ export function createSleep(options: { clock: Clock; killSelf: () => void }) {
     description: 'Sleeps; fails, crashes and takes memory as told. For tests and drills.',
     input: SleepInput,
     output: SleepOutput,
+    work: ({ seconds }) => Math.max(1, Math.round(seconds * 1000)), // in ms
     run: (input, context) => sleepAsTold(input, context, options),
   });
 }

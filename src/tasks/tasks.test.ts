@@ -70,6 +70,13 @@ describe('the task sleep', () => {
     await expect(sleep.run({ seconds: 3600 }, context)).rejects.toThrow('cancelled');
   });
 
+  it('is as much work as the milliseconds that it sleeps, and never none', () => {
+    const sleep = createSleep({ clock: fakeClock(), killSelf: () => undefined });
+    expect([0, 0.0001, 0.25, 1.0004, 86_400].map((seconds) => sleep.work!({ seconds }))).toEqual([
+      1, 1, 250, 1_000, 86_400_000,
+    ]);
+  });
+
   it('takes the memory that it was told to take', async () => {
     const sleep = createSleep({ clock: fakeClock(), killSelf: () => undefined });
     let most = 0;

@@ -131,7 +131,6 @@ export class Worker {
   /** Starts or ends executors. A busy one is never ended: it finishes its job first. */
   resize(slots: number): void {
     if (slots === this.#pool.size) return;
-    this.#log.info('executors', { from: this.#pool.size, to: slots });
     this.#pool.resize(slots);
     this.#endTurn(); // what is being claimed is for another number of slots
   }

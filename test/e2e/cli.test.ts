@@ -233,3 +233,14 @@ describe('dray result', () => {
     await dray('jobs', 'cancel', id);
   });
 });
+
+describe('dray scale explain', () => {
+  it('tells people how many workers there should be, and machines the same', async () => {
+    const scale = await drayJson<Record<string, number>>('scale', 'explain');
+    expect(scale['desired_worker_scale']).toBeGreaterThanOrEqual(scale['min_workers']!);
+    const { code, out } = await dray('scale', 'explain');
+    expect(code).toBe(0);
+    expect(out).toMatch(/^\d+ workers? wanted/);
+    expect(out).toContain('drain_target');
+  });
+});

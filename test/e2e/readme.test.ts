@@ -22,6 +22,7 @@ const expected = [
   /^[\d.e-]+$/m,
   /"type":"matmul"/,
   /sleep/,
+  /workers? wanted/,
 ];
 
 let server: TestServer;

@@ -63,6 +63,12 @@ describe('a JSON submission is refused', () => {
       /row 3001/,
       'input.a',
     ],
+    ...['constructor', 'toString', '__proto__'].map((key): [string, string, string, RegExp] => [
+      `with a member named ${key}`,
+      `{"type":"matmul","input":{"a":[[1]],"b":[[1]],"${key}":1}}`,
+      'invalid-request',
+      /input/,
+    ]),
     ['with an empty matrix', product('[]'), 'invalid-matrix', /empty|at least one row/, 'input.a'],
     ['with an empty row', product('[[]]'), 'invalid-matrix', /row 1/, 'input.a'],
     ['with shapes that do not fit', product('[[1,2,3]]'), 'shape-mismatch', /1 × 3.*2 × 1/],

@@ -21,6 +21,16 @@ def submit(body: Product) -> dict[str, str]:
     return {"id": product.delay(body.a, body.b).id}
 
 
+class Matrices(BaseModel):
+    A: list[list[float]]
+    B: list[list[float]]
+
+
+@app.post("/matrix_multiplication/", status_code=202)
+def multiply(body: Matrices) -> dict[str, str]:
+    return {"id": product.delay(body.A, body.B).id}
+
+
 @app.get("/products/{id}")
 def status(id: str) -> dict[str, str]:
     return {"status": AsyncResult(id, app=celery).state}

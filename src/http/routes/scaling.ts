@@ -8,7 +8,7 @@ import type { App, Dependencies } from '../dependencies.js';
 /** The one pool that there is: its workers serve every type. */
 const onlyPool = 'default';
 
-export function scalingRoutes(app: App, { scaling }: Dependencies): void {
+export function scalingRoutes(app: App, { scaling }: Pick<Dependencies, 'scaling'>): void {
   app.get(
     '/desired-worker-scale',
     {

@@ -2,7 +2,7 @@
 import { systemClock, type Clock } from '../../clock.js';
 import { defineTask, type TaskContext } from '../task.js';
 import { admitMatmul } from './admit.js';
-import { MatmulInput, MatmulOutput } from './input.js';
+import { MatmulInput, MatmulOutput, type MatmulProduct } from './input.js';
 import { matrixField } from './json-rows.js';
 import { elementSize, type Kernel } from './kernel/kernel.js';
 import { loadKernel, type LoadedKernel } from './kernel/load.js';
@@ -10,7 +10,9 @@ import { multiply } from './multiply.js';
 import { npyHeader } from './npy.js';
 import { memoryOverhead, plan } from './plan.js';
 import { seedOf } from './random.js';
-import { npyMediaType, representProduct } from './represent.js';
+import { npyMediaType, representOutput } from './represent.js';
+import { workOf } from './shape.js';
+import { simulateProduct } from './simulate.js';
 import { openSource } from './source.js';
 
 export interface MatmulOptions {
@@ -18,12 +20,15 @@ export interface MatmulOptions {
   blas?: string;
   /** The process's environment, which a native library reads while it loads. */
   environment: NodeJS.ProcessEnv;
+  /** Above 0 nothing is multiplied: each attempt holds its slot for so long and says so in its output. */
+  simulateSeconds?: number;
   clock?: Clock;
 }
 
 /** The task; its kernel is loaded by the first run of a process. */
 export function createMatmul(options: MatmulOptions) {
-  const { blas: path, environment, clock = systemClock } = options;
+  const { blas: path, environment, simulateSeconds = 0, clock = systemClock } = options;
+  const simulated = simulateSeconds > 0;
   let loaded: Promise<LoadedKernel> | undefined;
   const kernelFor = async (context: TaskContext): Promise<Kernel> => {
     const first = loaded === undefined;
@@ -39,8 +44,12 @@ export function createMatmul(options: MatmulOptions) {
     output: MatmulOutput,
     fields: { a: matrixField, b: matrixField },
     admit: admitMatmul,
-    run: async (input, context) => run(input, context, await kernelFor(context), clock),
-    represent: representProduct,
+    work: (input) => (simulated ? 1 : workOf(input)),
+    run: async (input, context) =>
+      simulated
+        ? simulateProduct(input, simulateSeconds, context, clock)
+        : run(input, context, await kernelFor(context), clock),
+    represent: representOutput,
   });
 }
 
@@ -49,7 +58,7 @@ async function run(
   context: TaskContext,
   kernel: Kernel,
   clock: Clock,
-): Promise<MatmulOutput> {
+): Promise<MatmulProduct> {
   const start = clock.monotonic();
   const { blobs, signal } = context;
   const dtype = input.dtype ?? 'float64';

@@ -86,7 +86,7 @@ export const Check = Type.Union([
 ]);
 export type Check = Static<typeof Check>;
 
-export const MatmulOutput = Type.Object({
+export const MatmulProduct = Type.Object({
   blob: Type.String({ format: 'uuid', description: 'The product as .npy.' }),
   rows: Type.Integer(),
   cols: Type.Integer(),
@@ -98,4 +98,17 @@ export const MatmulOutput = Type.Object({
   check: Check,
   finite: Type.Boolean({ description: 'False where the product holds NaN or infinities.' }),
 });
+export type MatmulProduct = Static<typeof MatmulProduct>;
+
+/** Of an attempt that held its slot but multiplied nothing: there is no product, only its shape. */
+export const SimulatedProduct = Type.Object({
+  simulated: Type.Literal(true),
+  rows: Type.Integer(),
+  cols: Type.Integer(),
+  /** Wall seconds: `total` is how long the slot was held. */
+  seconds: Type.Object({ total: Type.Number() }),
+});
+export type SimulatedProduct = Static<typeof SimulatedProduct>;
+
+export const MatmulOutput = Type.Union([MatmulProduct, SimulatedProduct]);
 export type MatmulOutput = Static<typeof MatmulOutput>;

@@ -2,17 +2,24 @@
 import type { BlobStore } from '../../blobs/blob-store.js';
 import { DrayError } from '../../jobs/errors.js';
 import type { Representation } from '../task.js';
-import type { MatmulOutput } from './input.js';
+import type { MatmulOutput, MatmulProduct } from './input.js';
 import { arrayOn, elementSize, type FloatArray } from './kernel/kernel.js';
 import { npyHeader } from './npy.js';
 
 export const npyMediaType = 'application/x-npy';
 
-export function representProduct(output: MatmulOutput): readonly Representation[] {
+/** A simulated product has no numbers: its output says so. */
+export function representOutput(output: MatmulOutput): readonly Representation[] {
+  if ('simulated' in output) return [{ mediaType: 'application/json', stream: () => outputItself(output) }];
   return [
     { mediaType: npyMediaType, blob: output.blob },
     { mediaType: 'application/json', stream: (blobs) => streamRows(output, blobs) },
   ];
+}
+
+// eslint-disable-next-line @typescript-eslint/require-await -- the seam is a stream
+async function* outputItself(output: MatmulOutput): AsyncGenerator<string> {
+  yield JSON.stringify(output);
 }
 
 /** About 300 KiB of text. */
@@ -22,7 +29,7 @@ const elementsPerChunk = 16_384;
  * `[[1,2],[3,4]]`: every number is the shortest text that parses to the same bits, −0 included.
  * @throws DrayError `not-acceptable`, before the first chunk, where the product holds NaN or infinities.
  */
-async function* streamRows(output: MatmulOutput, blobs: BlobStore): AsyncGenerator<string> {
+async function* streamRows(output: MatmulProduct, blobs: BlobStore): AsyncGenerator<string> {
   if (!output.finite)
     throw new DrayError(
       'not-acceptable',
