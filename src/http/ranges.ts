@@ -1,15 +1,47 @@
-/** Serving a blob: whole, or one range of it, with its digest as the entity tag. */
+/** Serving bytes of a known length: whole, or one range of them, with their digest as the entity tag. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import parseRange from 'range-parser';
 import { Readable } from 'node:stream';
+import { createHash } from 'node:crypto';
 import type { BlobInfo, BlobStore } from '../blobs/blob-store.js';
 import { DrayError } from '../jobs/errors.js';
+
+/** What can be served in ranges. */
+interface Content {
+  readonly size: number;
+  /** SHA-256 in hex. */
+  readonly digest: string;
+  readonly mediaType: string;
+  read(start: number, end: number): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+}
 
 export function sendBlob(
   request: FastifyRequest,
   reply: FastifyReply,
   blobs: BlobStore,
   info: BlobInfo,
+  fileName: string,
+): FastifyReply {
+  const { id, size, digest, mediaType } = info;
+  const read = (start: number, end: number) => blobs.read({ id, start, end });
+  return sendContent(request, reply, { size, digest, mediaType, read }, fileName);
+}
+
+export function sendBytes(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { bytes, mediaType }: { bytes: Uint8Array; mediaType: string },
+  fileName: string,
+): FastifyReply {
+  const digest = createHash('sha256').update(bytes).digest('hex');
+  const read = (start: number, end: number) => [bytes.subarray(start, end)];
+  return sendContent(request, reply, { size: bytes.length, digest, mediaType, read }, fileName);
+}
+
+function sendContent(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  info: Content,
   fileName: string,
 ): FastifyReply {
   const etag = `"${info.digest}"`;
@@ -28,14 +60,14 @@ export function sendBlob(
   }
   void reply.header('content-length', end - start);
   if (request.method === 'HEAD') return reply.send(Readable.from([])); // for none, fastify would say a length of 0
-  return reply.send(Readable.from(blobs.read({ id: info.id, start, end }), { objectMode: false }));
+  return reply.send(Readable.from(info.read(start, end), { objectMode: false }));
 }
 
 /** The one range asked for as [start, end); several ranges, or one for another version, give the whole. */
 function wantedRange(
   request: FastifyRequest,
   reply: FastifyReply,
-  info: BlobInfo,
+  info: Content,
   etag: string,
 ): { start: number; end: number } | undefined {
   const { range, 'if-range': ifRange } = request.headers;

@@ -7,7 +7,7 @@ import type { Job } from '../engine/engine.js';
 import { DrayError } from '../jobs/errors.js';
 import type { Representation } from '../tasks/task.js';
 import type { Dependencies } from './dependencies.js';
-import { sendBlob } from './ranges.js';
+import { sendBlob, sendBytes } from './ranges.js';
 
 /** @param preferred the form for a client that takes any; by default the first of the task's own order. */
 export async function sendResult(
@@ -38,6 +38,10 @@ export async function sendResult(
     const info = await blobs.stat({ id: form.blob });
     if (!info) throw new DrayError('blob-not-found', `the result of job ${job.id} has been removed`);
     return sendBlob(request, reply, blobs, { ...info, mediaType: form.mediaType }, fileName(job, form));
+  }
+  if (form.bytes) {
+    const content = { bytes: form.bytes(), mediaType: form.mediaType };
+    return sendBytes(request, reply, content, fileName(job, form));
   }
   const body = await started(form.stream!(blobs));
   if (request.method === 'HEAD') body.destroy();

@@ -4,7 +4,8 @@ import { Type, type Static } from 'typebox';
 import type { Clock } from '../clock.js';
 import { DrayError } from '../jobs/errors.js';
 import { KiB, limits } from '../jobs/limits.js';
-import { defineTask, type TaskContext } from './task.js';
+import { holdSlot } from './hold-slot.js';
+import { defineTask } from './task.js';
 
 export const startEndType = 'start-end';
 
@@ -21,8 +22,6 @@ const Output = Type.Object({
 export type StartEndOutput = Static<typeof Output>;
 
 type Interfaces = Readonly<Partial<Record<string, readonly NetworkInterfaceInfo[]>>>;
-
-const progressMs = 500;
 
 /** @param options.simulateSeconds how long a job holds its slot, without using the CPU; 0 ends it at once. */
 export function createStartEnd(options: {
@@ -41,7 +40,7 @@ export function createStartEnd(options: {
       return Promise.resolve(input);
     },
     run: async (_input, context) => {
-      await hold(simulateSeconds * 1000, context, clock);
+      await holdSlot(simulateSeconds, context, clock);
       return { worker: outwardAddress(addresses()) };
     },
   });
@@ -61,14 +60,4 @@ function refuseLarge(input: StartEndInput): void {
     'limit-exceeded',
     `start and end have ${bytes} bytes together as JSON, the limit is ${limits.inlinePayload / KiB} KiB`,
   );
-}
-
-/** Ends at once when the signal aborts. */
-async function hold(ms: number, context: TaskContext, clock: Clock): Promise<void> {
-  const start = clock.monotonic();
-  for (let held = 0; held < ms; held = clock.monotonic() - start) {
-    context.progress(held / ms);
-    await clock.sleep(Math.min(progressMs, ms - held), context.signal);
-  }
-  context.progress(1);
 }

@@ -48,9 +48,10 @@ export type FieldReader = (params: {
 /** A form in which a result can be fetched. */
 export interface Representation {
   readonly mediaType: string;
-  /** Known where ranges are possible. */
+  /** The blob that is the form, or its bytes where they are few: then ranges are possible. */
   readonly blob?: string;
-  /** Used where there is no blob. @throws DrayError `not-acceptable` before the first chunk where the form cannot carry the data. */
+  bytes?(): Uint8Array;
+  /** Used where there is neither. @throws DrayError `not-acceptable` before the first chunk where the form cannot carry the data. */
   stream?(blobs: BlobStore): AsyncIterable<Uint8Array | string>;
 }
 

@@ -40,6 +40,10 @@ describe('matmul over HTTP', () => {
     const asNpy = await get(`/v1/jobs/${job.id}/result`);
     expect(asNpy.headers.get('content-type')).toBe('application/x-npy');
     expect([...readNpy(await bytes(asNpy)).values]).toEqual([19, 22, 43, 50]);
+    expect(job.result).toMatchObject({ product: [[19, 22], [43, 50]] }); // prettier-ignore
+    const range = await get(`/v1/jobs/${job.id}/result`, { range: 'bytes=0-5' });
+    expect([range.status, range.headers.get('etag')]).toEqual([206, asNpy.headers.get('etag')]);
+    expect((await bytes(range)).subarray(1).toString()).toBe('NUMPY');
   });
 
   it('reads the members of a submission in any order, whatever their size', async () => {

@@ -7,10 +7,10 @@ import { matrixField } from './json-rows.js';
 import { elementSize, type Kernel } from './kernel/kernel.js';
 import { loadKernel, type LoadedKernel } from './kernel/load.js';
 import { multiply } from './multiply.js';
-import { npyHeader } from './npy.js';
 import { memoryOverhead, plan } from './plan.js';
 import { seedOf } from './random.js';
-import { npyMediaType, representOutput } from './represent.js';
+import { openProduct } from './product.js';
+import { representOutput } from './represent.js';
 import { workOf } from './shape.js';
 import { simulateProduct } from './simulate.js';
 import { openSource } from './source.js';
@@ -67,9 +67,8 @@ async function run(
   const [rows, cols] = [a.rows, b.cols];
   const size = { m: rows, k: a.cols, n: cols, elementSize: elementSize(dtype) };
   const planned = plan({ ...size, budget: context.memoryLimit - memoryOverhead(context.threads()) });
-  const writer = await blobs.create({ mediaType: npyMediaType });
+  const writer = await openProduct(blobs, { rows, cols, dtype });
   try {
-    await writer.write(npyHeader({ rows, cols, dtype }));
     const { check, finite, multiplyMs, checkMs } = await multiply({
       a,
       b,
@@ -84,12 +83,12 @@ async function run(
       write: (bytes) => writer.write(bytes),
     });
     signal.throwIfAborted();
-    const blob = await writer.commit();
+    const where = await writer.commit();
     const total = (clock.monotonic() - start) / 1000;
     const seconds = { multiply: multiplyMs / 1000, check: checkMs / 1000, total };
     const gflops = multiplyMs > 0 ? (2 * rows * a.cols * cols) / multiplyMs / 1e6 : 0;
     context.progress(1);
-    return { blob: blob.id, rows, cols, dtype, seconds, gflops, kernel: kernel.name, check, finite };
+    return { ...where, rows, cols, dtype, seconds, gflops, kernel: kernel.name, check, finite };
   } catch (error) {
     await writer.abort();
     throw error;

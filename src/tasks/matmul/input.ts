@@ -86,8 +86,15 @@ export const Check = Type.Union([
 ]);
 export type Check = Static<typeof Check>;
 
+/** It has either `product` or `blob`. */
 export const MatmulProduct = Type.Object({
-  blob: Type.String({ format: 'uuid', description: 'The product as .npy.' }),
+  product: Type.Optional(
+    Type.Unsafe<number[][]>({
+      ...InlineRows,
+      description: 'The product itself, where it has at most 1,024 elements and JSON can carry them.',
+    }),
+  ),
+  blob: Type.Optional(Type.String({ format: 'uuid', description: 'Any other product, as .npy.' })),
   rows: Type.Integer(),
   cols: Type.Integer(),
   dtype: Dtype,

@@ -173,32 +173,42 @@ describe('the task matmul', () => {
   it('gives a .npy blob, a checked summary and rows that parse to the same bits', async () => {
     const blobs = new MemoryBlobs();
     const context = taskContext({ blobs });
-    const output = await multiplied({ a: random(40, 30, 1), b: random(30, 20, 2) }, context);
+    const output = await multiplied({ a: random(40, 30, 1), b: random(30, 40, 2) }, context);
     expect(output).toMatchObject({
       rows: 40,
-      cols: 20,
+      cols: 40,
       dtype: 'float64',
       finite: true,
       kernel: 'typescript',
     });
     expect(output.check.status).toBe('passed');
     expect(context.fractions.at(-1)).toBe(1);
-    expect(await readNpy(blobs, output.blob, 'x')).toMatchObject({
+    expect(await readNpy(blobs, output.blob!, 'x')).toMatchObject({
       rows: 40,
-      cols: 20,
+      cols: 40,
       dtype: 'float64',
       order: 'C',
     });
-    const c = await load(blobs, { blob: output.blob });
+    const c = await load(blobs, { blob: output.blob! });
     const want = naive(
       await load(blobs, random(40, 30, 1)),
-      await load(blobs, random(30, 20, 2)),
+      await load(blobs, random(30, 40, 2)),
       40,
       30,
-      20,
+      40,
     );
     expect(distance(c, want)).toBeLessThan(1e-13);
     expect((JSON.parse(await rowsOf(output, blobs)) as number[][]).flat()).toEqual(Array.from(c));
+  });
+
+  it('gives a small product within its output, as .npy and as rows, and makes no blob', async () => {
+    const blobs = new MemoryBlobs();
+    const output = await multiplied({ a: [[1, 2], [3, 4]], b: [[5, 0.1], [7, 8]] }, taskContext({ blobs })); // prettier-ignore
+    expect(output).toMatchObject({ product: [[19, 16.1], [43, 32.3]], rows: 2, cols: 2 }); // prettier-ignore
+    expect(output).not.toHaveProperty('blob');
+    expect(await rowsOf(output, blobs)).toBe('[[19,16.1],[43,32.3]]');
+    const npy = plain.represent!(output).find(({ mediaType }) => mediaType === 'application/x-npy')!.bytes!();
+    expect(Array.from(await load(blobs, { blob: blobs.put(npy) }))).toEqual([19, 16.1, 43, 32.3]);
   });
 
   it('multiplies in float32 when asked to', async () => {
@@ -216,7 +226,7 @@ describe('the task matmul', () => {
       const blobs = new MemoryBlobs();
       const output = await multiplied({ a: [[1e200], [1]], b: [[1e200, 1]], verify }, taskContext({ blobs }));
       expect(output).toMatchObject({ finite: false, check: { status: 'not checked' } });
-      expect(Array.from(await load(blobs, { blob: output.blob }))).toEqual([Infinity, 1e200, 1e200, 1]);
+      expect(Array.from(await load(blobs, { blob: output.blob! }))).toEqual([Infinity, 1e200, 1e200, 1]);
       await expect(rowsOf(output, blobs)).rejects.toMatchObject({ code: 'not-acceptable' });
     },
   );
@@ -229,7 +239,7 @@ describe('the task matmul', () => {
     const small = await multiplied(input, taskContext({ blobs, memoryLimit }));
     const large = await multiplied(input, taskContext({ blobs }));
     expect(small.check.status).toBe('passed');
-    const [x, y] = [await load(blobs, { blob: small.blob }), await load(blobs, { blob: large.blob })];
+    const [x, y] = [await load(blobs, { blob: small.blob! }), await load(blobs, { blob: large.blob! })];
     expect(distance(x, y)).toBeLessThan(1e-10);
   });
 

@@ -1,25 +1,32 @@
-/** The forms in which a product can be fetched: its `.npy` blob, or bare rows of JSON made as they are read. */
+/** The forms in which a product can be fetched: as `.npy`, or as bare rows of JSON made as they are read. */
 import type { BlobStore } from '../../blobs/blob-store.js';
 import { DrayError } from '../../jobs/errors.js';
 import type { Representation } from '../task.js';
 import type { MatmulOutput, MatmulProduct } from './input.js';
 import { arrayOn, elementSize, type FloatArray } from './kernel/kernel.js';
 import { npyHeader } from './npy.js';
-
-export const npyMediaType = 'application/x-npy';
+import { npyMediaType, npyOfRows } from './product.js';
 
 /** A simulated product has no numbers: its output says so. */
 export function representOutput(output: MatmulOutput): readonly Representation[] {
-  if ('simulated' in output) return [{ mediaType: 'application/json', stream: () => outputItself(output) }];
+  if ('simulated' in output) return [jsonOf(output)];
+  const { product, blob, dtype } = output;
+  if (product) return [{ mediaType: npyMediaType, bytes: () => npyOfRows(product, dtype) }, jsonOf(product)];
+  if (blob === undefined) throw new Error('a product is in its output or in a blob');
   return [
-    { mediaType: npyMediaType, blob: output.blob },
-    { mediaType: 'application/json', stream: (blobs) => streamRows(output, blobs) },
+    { mediaType: npyMediaType, blob },
+    { mediaType: 'application/json', stream: (blobs) => streamRows({ ...output, blob }, blobs) },
   ];
 }
 
-// eslint-disable-next-line @typescript-eslint/require-await -- the seam is a stream
-async function* outputItself(output: MatmulOutput): AsyncGenerator<string> {
-  yield JSON.stringify(output);
+function jsonOf(value: unknown): Representation {
+  return {
+    mediaType: 'application/json',
+    // eslint-disable-next-line @typescript-eslint/require-await -- the seam is a stream
+    async *stream() {
+      yield JSON.stringify(value);
+    },
+  };
 }
 
 /** About 300 KiB of text. */
@@ -29,7 +36,10 @@ const elementsPerChunk = 16_384;
  * `[[1,2],[3,4]]`: every number is the shortest text that parses to the same bits, −0 included.
  * @throws DrayError `not-acceptable`, before the first chunk, where the product holds NaN or infinities.
  */
-async function* streamRows(output: MatmulProduct, blobs: BlobStore): AsyncGenerator<string> {
+async function* streamRows(
+  output: MatmulProduct & { blob: string },
+  blobs: BlobStore,
+): AsyncGenerator<string> {
   if (!output.finite)
     throw new DrayError(
       'not-acceptable',

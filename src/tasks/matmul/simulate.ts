@@ -3,11 +3,10 @@
  * of everything around the multiplication, on machines that could not carry the real one.
  */
 import type { Clock } from '../../clock.js';
+import { holdSlot } from '../hold-slot.js';
 import type { TaskContext } from '../task.js';
 import type { MatmulInput, SimulatedProduct } from './input.js';
 import { productShape } from './shape.js';
-
-const progressMs = 500;
 
 /** The matrices are not even read. It ends at once when the signal aborts. */
 export async function simulateProduct(
@@ -17,12 +16,6 @@ export async function simulateProduct(
   clock: Clock,
 ): Promise<SimulatedProduct> {
   const { m, n } = productShape(input);
-  const ms = 1000 * seconds;
-  const start = clock.monotonic();
-  for (let held = 0; held < ms; held = clock.monotonic() - start) {
-    context.progress(held / ms);
-    await clock.sleep(Math.min(progressMs, ms - held), context.signal);
-  }
-  context.progress(1);
-  return { simulated: true, rows: m, cols: n, seconds: { total: (clock.monotonic() - start) / 1000 } };
+  const total = await holdSlot(seconds, context, clock);
+  return { simulated: true, rows: m, cols: n, seconds: { total } };
 }
