@@ -4,6 +4,7 @@
  * each round ends when every job that it submitted has ended.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { drained } from './harness/burst.mjs';
 import { startDray } from './harness/dray.mjs';
 import { alternate, compare, information, limit, percentile } from './harness/figures.mjs';
 import { request } from './harness/http.mjs';
@@ -77,15 +78,11 @@ async function completedBy(dray) {
   return (await dray.jobs('matmul')).completed ?? 0;
 }
 
-/** @throws Error where a job failed, or a product that is looked at is wrong */
+/** @throws Error where a job failed or did not end, or a product that is looked at is wrong */
 async function drainDray(dray, { accepted, seconds }, before) {
   const started = performance.now();
   const completed = ((await completedBy(dray)) - before) / seconds;
-  let jobs = await dray.jobs('matmul');
-  while (jobs.scheduled + jobs.pending + jobs['in-progress'] > 0) {
-    await delay(100);
-    jobs = await dray.jobs('matmul');
-  }
+  const jobs = await drained(dray, 100);
   const drainSeconds = (performance.now() - started) / 1000;
   if (jobs.failed + jobs.cancelled > 0) throw new Error(`not all completed: ${JSON.stringify(jobs)}`);
   for (const id of spreadOver(accepted)) {

@@ -1,16 +1,33 @@
 /** What became of a burst of jobs, by their records. */
 import { setTimeout as delay } from 'node:timers/promises';
 
+/** Far longer than any bench needs for its jobs: only what would never end gets there. */
+const patienceSeconds = 600;
+
+/**
+ * Waits until no job is left that has not ended, and gives how many there are by status.
+ * @param everyMs between two looks
+ * @throws Error where some are left after ten minutes
+ */
+export async function drained(dray, everyMs) {
+  const started = performance.now();
+  for (;;) {
+    const counts = await dray.jobs('matmul');
+    if (!(counts.scheduled + counts.pending + counts['in-progress'] > 0)) return counts;
+    if (performance.now() - started > patienceSeconds * 1000) {
+      throw new Error(`jobs have not ended within ${patienceSeconds} s: ${JSON.stringify(counts)}`);
+    }
+    await delay(everyMs);
+  }
+}
+
 /**
  * Waits until as many jobs have ended as were accepted, and gives their records.
- * @throws Error where one did not complete, is missing, or there is one that nobody submitted
+ * @throws Error where one did not complete, is missing, or there is one that nobody submitted; or where they do
+ * not end
  */
 export async function allEnded(dray, accepted) {
-  let counts = await dray.jobs('matmul');
-  while (counts.scheduled + counts.pending + counts['in-progress'] > 0) {
-    await delay(250);
-    counts = await dray.jobs('matmul');
-  }
+  await drained(dray, 250);
   const jobs = await dray.records('matmul');
   const other = jobs.find(({ status }) => status !== 'completed');
   if (other) throw new Error(`job ${other.id} ${other.status}: ${JSON.stringify(other.error)}`);

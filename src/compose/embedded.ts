@@ -138,12 +138,13 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
   let closing: Promise<void> | undefined;
   const close = async (drained: Promise<void>): Promise<void> => {
     const closed = app.close();
-    await autoscaler.stop();
+    const scaled = autoscaler.stop();
     await drained;
     app.server.closeIdleConnections();
     const cancelTimer = clock.after(lingerMs, () => app.server.closeAllConnections());
     await closed;
     cancelTimer();
+    await scaled;
     await reconciler.stop();
     await engine.close();
     await blobs.close();

@@ -37,6 +37,11 @@ describe('the configuration', () => {
     expect(readConfig({ minExecutors: '64' }, {})).toMatchObject({ minExecutors: 64, maxExecutors: 64 });
   });
 
+  it('takes an empty variable for one that is not set', () => {
+    const environment = { DRAY_PORT: '', SIMULATE_WORKLOAD_DURATION_IN_SEC: '' };
+    expect(readConfig({}, environment)).toMatchObject({ port: 8080, simulate: 0 });
+  });
+
   it('knows the variable by which matrix service A simulates work', () => {
     expect(readConfig({}, { SIMULATE_WORKLOAD_DURATION_IN_SEC: '2.5' }).simulate).toBe(2.5);
   });

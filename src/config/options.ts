@@ -105,7 +105,7 @@ export const options: readonly Option[] = [
     default: '1s',
     min: 0.1,
     max: 86_400,
-    doc: 'one more executor is started whenever a job has waited longer than this',
+    doc: 'while a job has waited longer than this, one more executor is started each second',
   },
   {
     name: 'simulate',
@@ -182,7 +182,7 @@ export function readConfig(
     const text =
       typeof given === 'string' || typeof given === 'number'
         ? String(given)
-        : (environment[option.variable] ?? option.default);
+        : environment[option.variable] || option.default; // an empty variable is one that is not set
     values[option.name] = text === undefined ? undefined : parse(option, text);
   }
   const usable = memoryShare * machine.memory;

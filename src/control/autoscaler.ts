@@ -81,7 +81,7 @@ export class Autoscaler {
     const { at, now, plan } = this.#latest;
     if (this.#clock.monotonic() - at <= staleMs) return plan;
     const since = new Date(now).toISOString();
-    const why = trouble ?? 'the store does not answer';
+    const why = trouble ?? (this.#running ? 'the store does not answer' : 'the server is stopping');
     return { kind: 'unknown', reason: `the load was last measured at ${since}: ${why}` };
   }
 

@@ -2,7 +2,7 @@ import Fastify from 'fastify';
 import { describe, expect, it } from 'vitest';
 import { DrayError } from '../jobs/errors.js';
 import { systemClock } from '../clock.js';
-import { inDoorWords, misfitOf, sendDetail } from './fastapi-errors.js';
+import { BodyFault, inDoorWords, misfitOf, sendDetail } from './fastapi-errors.js';
 
 describe('a misfit in the shape of FastAPI', () => {
   it('calls the matrices of the native API by the names that its client knows', () => {
@@ -18,6 +18,15 @@ describe('a misfit in the shape of FastAPI', () => {
     const whole = misfitOf(new DrayError('limit-exceeded', 'input: row 3 at byte 4', { field: 'input' }));
     expect(whole.detail[0]!.loc).toEqual(['body']);
     expect(misfitOf(new DrayError('invalid-json', 'the body is empty')).detail[0]!.loc).toEqual(['body']);
+  });
+
+  it('leaves names alone that are the client’s own', () => {
+    for (const name of ['input.a', 'input']) {
+      const fault = new BodyFault('extra_forbidden', name, `${name}: is not known here`);
+      expect(misfitOf(fault).detail).toEqual([
+        { type: 'extra_forbidden', loc: ['body', name], msg: `${name}: is not known here` },
+      ]);
+    }
   });
 
   it('leaves words alone that only look like a name', () => {

@@ -54,8 +54,12 @@ function isMisfit(error: DrayError): boolean {
 }
 
 export function misfitOf(error: DrayError): Misfit {
-  const type =
-    error instanceof BodyFault ? error.type : error.code === 'invalid-json' ? 'json_invalid' : 'value_error';
+  if (error instanceof BodyFault) {
+    // In the door's words already; a name in it is the client's own, even where it is `input.a`.
+    const place = error.field === undefined ? [] : [error.field];
+    return { detail: [{ type: error.type, loc: ['body', ...place], msg: error.message }] };
+  }
+  const type = error.code === 'invalid-json' ? 'json_invalid' : 'value_error';
   return { detail: [{ type, loc: ['body', ...placeOf(error)], msg: inDoorWords(error.message) }] };
 }
 

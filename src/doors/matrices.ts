@@ -29,19 +29,8 @@ const names: ReadonlyMap<string, Operand> = new Map([
   ['b', 'b'],
 ]);
 
-/**
- * The body's bytes, or undefined where it has none. Whatever its content type is, it is taken for JSON: curl -d
- * without a header says that it is a form. Only multipart certainly is none.
- *
- * @throws DrayError `unsupported-media-type`.
- */
+/** The body's bytes, or undefined where it has none. */
 export async function jsonBytes(request: FastifyRequest): Promise<AsyncIterable<Uint8Array> | undefined> {
-  if (/^\s*multipart\//i.test(request.headers['content-type'] ?? '')) {
-    throw new DrayError(
-      'unsupported-media-type',
-      'multipart bodies are not read here; send the matrices as JSON',
-    );
-  }
   const chunks = bodyOf(request)[Symbol.asyncIterator]();
   let first: IteratorResult<Uint8Array> | undefined = await chunks.next();
   if (first.done === true) return undefined;

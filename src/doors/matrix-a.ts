@@ -13,6 +13,7 @@ import { DrayError } from '../jobs/errors.js';
 import { limits } from '../jobs/limits.js';
 import { RawValueSink } from '../json/raw.js';
 import { BodyFault, Detail, Misfit, sendDetail } from './fastapi-errors.js';
+import { readAsJson } from './json-body.js';
 import { jsonBytes, matmul, readMatrices } from './matrices.js';
 
 /** Rows and columns of each random matrix where the request has no body. */
@@ -36,6 +37,7 @@ const Submitted = Type.Object({
 export function matrixServiceA(app: App, dependencies: Dependencies): void {
   const { clock } = dependencies;
   app.setErrorHandler((error, request, reply) => sendDetail(error, request, reply, clock));
+  readAsJson(app, { refuseMultipart: true });
   const read = (request: FastifyRequest, context: SubmissionContext) => readBody(request, context, clock);
 
   // Both spellings are routes of their own: a redirect would cost many clients their body.
@@ -69,7 +71,11 @@ async function readBody(
   const bytes = await jsonBytes(request);
   if (bytes === undefined) return randomMatrices(defaultSize, clock);
   const size = new RawValueSink({ field: 'size', limit: 64 });
-  const matrices = await readMatrices(bytes, context, new Map([['size', size]]));
+  const matrices = await readMatrices(bytes, context, new Map([['size', size]])).catch(
+    (error: unknown): never => {
+      throw isTooLong(error) ? wrongSize() : error;
+    },
+  );
   if (matrices === undefined && !size.done) {
     const bodies = '{"a": [[…]], "b": [[…]]} or {"size": n}';
     throw new BodyFault('missing', '', `the matrices are missing; a body is ${bodies}`);
@@ -85,9 +91,18 @@ function wholeSize(value: unknown): number {
   if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= largestSize) {
     return value as number;
   }
-  throw new DrayError('invalid-request', `size: must be a whole number from 1 to ${largestSize}`, {
+  throw wrongSize();
+}
+
+function wrongSize(): DrayError {
+  return new DrayError('invalid-request', `size: must be a whole number from 1 to ${largestSize}`, {
     field: 'size',
   });
+}
+
+/** Of a size with so much text that it is not even read. Its own error would advise to upload it as a blob. */
+function isTooLong(error: unknown): boolean {
+  return error instanceof DrayError && error.code === 'limit-exceeded' && error.field === 'size';
 }
 
 function randomMatrices(size: number, clock: Clock): SubmitJob {

@@ -11,6 +11,8 @@ import type { SubmissionContext } from '../http/submission-json.js';
 import { DrayError } from '../jobs/errors.js';
 import type { MatmulOutput } from '../tasks/matmul/input.js';
 import { BodyFault, Detail, Misfit, sendDetail } from './fastapi-errors.js';
+import { findJob } from './find-job.js';
+import { readAsJson } from './json-body.js';
 import { jsonBytes, matmul, missingMatrix, readMatrices } from './matrices.js';
 import { Multiplication, multiplicationUrl, viewMultiplication } from './multiplication-view.js';
 
@@ -18,7 +20,6 @@ const path = '/matrix_multiplication';
 const json = 'application/json';
 /** Elements of the largest product that is part of the answer about its job. */
 const inlineElements = 4_096;
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 const tags = ['matrix service B'];
 const Rows = Type.Array(Type.Array(Type.Number()));
@@ -32,8 +33,10 @@ const Accepted = Type.Object({
 });
 
 export function matrixServiceB(app: App, dependencies: Dependencies): void {
-  const { clock } = dependencies;
+  const { clock, engine } = dependencies;
   app.setErrorHandler((error, request, reply) => sendDetail(error, request, reply, clock));
+  readAsJson(app, { refuseMultipart: true });
+  const find = (id: string): Promise<Job> => findJob(engine, { id, type: matmul }, 'matrix multiplication');
 
   // With and without the trailing slash are routes of their own: a redirect would cost many clients their body.
   for (const slash of ['/', '']) {
@@ -55,6 +58,11 @@ export function matrixServiceB(app: App, dependencies: Dependencies): void {
       },
     );
 
+    // Where the id is missing: matrices are sent by POST, and FastAPI says no more than this either.
+    app.get(path + slash, { schema: { hide: true } }, (_request, reply) =>
+      reply.code(405).header('allow', 'POST').send({ detail: 'Method Not Allowed' }),
+    );
+
     app.get(
       `${path}/:id${slash}`,
       {
@@ -67,7 +75,7 @@ export function matrixServiceB(app: App, dependencies: Dependencies): void {
         },
       },
       async (request, reply) => {
-        const job = await find(request.params.id, dependencies);
+        const job = await find(request.params.id);
         return reply.type(json).send(await documentOf(job, dependencies));
       },
     );
@@ -83,8 +91,7 @@ export function matrixServiceB(app: App, dependencies: Dependencies): void {
           response: { 200: Rows, '4xx': Detail },
         },
       },
-      async (request, reply) =>
-        sendResult(await find(request.params.id, dependencies), request, reply, dependencies, json),
+      async (request, reply) => sendResult(await find(request.params.id), request, reply, dependencies, json),
     );
   }
 }
@@ -96,13 +103,6 @@ async function readBody(request: FastifyRequest, context: SubmissionContext): Pr
   const submission = await readMatrices(bytes, context);
   if (submission === undefined) throw missingMatrix('A');
   return submission;
-}
-
-/** @throws DrayError `job-not-found`, also for an id that is none and for a job of another type. */
-async function find(id: string, { engine }: Dependencies): Promise<Job> {
-  const job = uuid.test(id) ? await engine.get({ id: id.toLowerCase() }) : undefined;
-  if (job?.type === matmul) return job;
-  throw new DrayError('job-not-found', `there is no matrix multiplication ${id.slice(0, 64)}`);
 }
 
 /** The text of a `Multiplication`. Its rows are the task's own text: parsed and written again, −0 would be lost. */

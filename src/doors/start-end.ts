@@ -17,9 +17,10 @@ import { ObjectSink } from '../json/object.js';
 import { RawValueSink } from '../json/raw.js';
 import { readJson } from '../json/read.js';
 import { longestText, startEndType, type StartEndInput, type StartEndOutput } from '../tasks/start-end.js';
+import { findJob } from './find-job.js';
+import { readAsJson } from './json-body.js';
 
 const bodyLimit = 64 * KiB;
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 const shown = {
   scheduled: 'submitted', // waits for its retry
@@ -48,11 +49,7 @@ export function startEndJobs(app: App, dependencies: Dependencies): void {
   const { engine, clock } = dependencies;
   const bounded = { ...dependencies, bodyLimit: Math.min(bodyLimit, dependencies.bodyLimit) };
   app.setErrorHandler((error, request, reply) => sendFailure(error, request, reply, clock));
-  app.addHook('onRequest', (request, _reply, done) => {
-    // Whatever the client calls its body: it is read as JSON.
-    if (request.method === 'POST') request.raw.headers['content-type'] = 'application/json';
-    done();
-  });
+  readAsJson(app);
 
   // With and without the trailing slash are routes of their own: a redirect would cost many clients their body.
   for (const slash of ['', '/']) {
@@ -108,12 +105,7 @@ export function startEndJobs(app: App, dependencies: Dependencies): void {
           response: { 200: StartEndJob, '4xx': Failure },
         },
       },
-      async (request) => {
-        const { id } = request.params;
-        const job = uuid.test(id) ? await engine.get({ id: id.toLowerCase() }) : undefined;
-        if (job?.type === startEndType) return view(job);
-        throw new DrayError('job-not-found', `there is no job ${id.slice(0, 64)}`);
-      },
+      async (request) => view(await findJob(engine, { id: request.params.id, type: startEndType }, 'job')),
     );
   }
 }

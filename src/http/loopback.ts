@@ -13,7 +13,8 @@ export function refuseStrangers(scope: App): void {
   scope.addHook('onRequest', (request, _reply, done) => done(strangerError(request.headers)));
 }
 
-function strangerError({ host, origin }: IncomingHttpHeaders): DrayError | undefined {
+/** The error for a request whose Host or Origin is not this machine. */
+export function strangerError({ host, origin }: IncomingHttpHeaders): DrayError | undefined {
   const strange =
     host !== undefined && !loopbackName.test(host)
       ? `host ${host}`

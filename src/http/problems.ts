@@ -62,7 +62,7 @@ export function prepareRefusal(
  * A client that still sends its body must be able to read the answer: closing at once would reset the
  * connection under it. The rest of the body is thrown away for a while; then the connection is cut.
  */
-function discardRest(body: IncomingMessage, clock: Clock): void {
+export function discardRest(body: IncomingMessage, clock: Clock): void {
   const cancelTimer = clock.after(lingerMs, () => body.destroy());
   body.once('close', cancelTimer);
   body.removeAllListeners('readable'); // left by whoever stopped reading; they would keep the data from flowing

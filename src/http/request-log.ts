@@ -1,5 +1,5 @@
 /** One log line a request, under an id that its answer carries: the client's own, or a new one. */
-import type { FastifyBaseLogger } from 'fastify';
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
 import type { App } from './dependencies.js';
 
 /** For all routes of a scope, and of scopes in it. */
@@ -10,15 +10,20 @@ export function logRequests(scope: App, logger: FastifyBaseLogger): void {
     done();
   });
   scope.addHook('onResponse', (request, reply, done) => {
-    request.log.info(
-      {
-        method: request.method,
-        url: request.url,
-        status: reply.statusCode,
-        ms: Math.round(reply.elapsedTime * 10) / 10,
-      },
-      'request',
-    );
+    logRequest(request.log, request, reply);
     done();
   });
+}
+
+/** For hooks, and for requests that never reach them. */
+export function logRequest(log: FastifyBaseLogger, request: FastifyRequest, reply: FastifyReply): void {
+  log.info(
+    {
+      method: request.method,
+      url: request.url,
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime * 10) / 10,
+    },
+    'request',
+  );
 }

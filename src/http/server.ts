@@ -2,14 +2,20 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
-import Fastify, { LogController, type FastifyBaseLogger } from 'fastify';
+import { maxHeaderSize } from 'node:http';
+import Fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import { DrayError } from '../jobs/errors.js';
 import { limits } from '../jobs/limits.js';
 import type { App, Dependencies, Door } from './dependencies.js';
-import { refuseStrangers } from './loopback.js';
+import { refuseStrangers, strangerError } from './loopback.js';
 import type { Metrics } from './metrics.js';
 import { sendProblem } from './problems.js';
-import { logRequests } from './request-log.js';
+import { logRequest, logRequests } from './request-log.js';
 import { blobRoutes } from './routes/blobs.js';
 import { jobRoutes } from './routes/jobs.js';
 import { metricsRoutes } from './routes/metrics.js';
@@ -31,8 +37,17 @@ export async function buildServer(
     logController: new LogController({ disableRequestLogging: true }), // request-log.ts writes the lines
     forceCloseConnections: 'idle',
     connectionTimeout: idleMs,
-    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply, dependencies.clock),
+    // An id of any length reaches its route, whose own words then say that there is none.
+    routerOptions: { maxParamLength: maxHeaderSize },
+    frameworkErrors: (error, request, reply) => refuseUnrouted(error, request, reply),
   });
+  /** For an address that cannot be decoded, and so has no route and meets no hook. */
+  const refuseUnrouted = (error: Error, request: FastifyRequest, reply: FastifyReply): void => {
+    const strange = dependencies.loopbackOnly ? strangerError(request.headers) : undefined;
+    void sendProblem(strange ?? error, request, reply, dependencies.clock);
+    observe(dependencies.metrics, 'none', request, reply);
+    logRequest(logger.child({ reqId: request.id }), request, reply);
+  };
   // Bodies are streams that their routes read in bounded memory; only the other parts are checked beforehand.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
@@ -95,12 +110,11 @@ async function nativeRoutes(app: App, dependencies: Dependencies): Promise<void>
 
 function countRequests(scope: App, metrics: Metrics): void {
   scope.addHook('onResponse', (request, reply, done) => {
-    metrics.observeRequest({
-      method: request.method,
-      route: request.routeOptions.url ?? 'none',
-      status: reply.statusCode,
-      seconds: reply.elapsedTime / 1000,
-    });
+    observe(metrics, request.routeOptions.url ?? 'none', request, reply);
     done();
   });
+}
+
+function observe(metrics: Metrics, route: string, { method }: FastifyRequest, reply: FastifyReply): void {
+  metrics.observeRequest({ method, route, status: reply.statusCode, seconds: reply.elapsedTime / 1000 });
 }

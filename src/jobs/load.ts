@@ -4,6 +4,9 @@
  *
  * How often jobs come fades with time: what happened 15 s ago counts for 1/e. How long they take fades with
  * evidence: a job counts for 1/e after 50 later ones of its type, so that a quiet night forgets nothing.
+ *
+ * Only completed attempts teach how long jobs take, and only submits count as arrivals. A type whose attempts all
+ * fail is therefore taken for a short one; that its jobs then wait is what the rule's slo is there for.
  */
 import type { ScalingSnapshot } from './scaling.js';
 

@@ -94,7 +94,11 @@ export class Attempt {
       pool.release(executor);
     }
     const written = await this.#write(outcome);
-    this.#log.info('attempt ended', { outcome: outcome.kind, written, ...errorOf(outcome) });
+    this.#log.info('attempt ended', {
+      outcome: this.#outcome,
+      written,
+      ...(this.#outcome === 'failed' && errorOf(outcome)),
+    });
     return outcome.kind !== 'not-started';
   }
 
@@ -110,10 +114,17 @@ export class Attempt {
     return this.#abort.signal.aborted ? (this.#abort.signal.reason as StopReason) : undefined;
   }
 
+  /** Stores how the attempt ended; where the lease was lost meanwhile, that is how. */
   async #write(run: RunOutcome): Promise<Outcome | 'not written'> {
+    this.#outcome = this.#endOf(run);
+    const written = await this.#store(run);
+    if (written === 'stale') this.#outcome = 'expired';
+    return written;
+  }
+
+  async #store(run: RunOutcome): Promise<Outcome | 'not written'> {
     const { job, token } = this.lease;
     const end = { id: job.id, token, peakMemory: run.peakMemory };
-    this.#outcome = this.#endOf(run);
     // Another has taken the job from this attempt, which has nothing to say any more.
     if (this.#outcome === 'cancelled' || this.#outcome === 'expired') return 'not written';
     if (run.kind === 'done') {

@@ -207,7 +207,7 @@ export class Worker {
     const ended = attempt.run(this.#pool).then((started) => {
       this.#failedStarts = started ? 0 : Math.min(this.#failedStarts + 1, tooManyFailedStarts);
       this.#running.delete(attempt);
-      if (attempt.ranMs === 0) return;
+      if (!started || attempt.ranMs === 0) return;
       this.#usualMs += (attempt.ranMs - this.#usualMs) / 8;
       this.#onRun({ type: lease.job.type, outcome: attempt.outcome, seconds: attempt.ranMs / 1000 });
     });

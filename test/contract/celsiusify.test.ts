@@ -1,5 +1,7 @@
 /** Celsiusify as its clients call it, held against what the FastAPI service says. */
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.js';
 import { curl, python } from '../support/callers.js';
 import { eventually } from '../support/eventually.js';
 import { startServer, type TestServer } from '../support/server.js';
@@ -171,6 +173,33 @@ for path in ('/convert/', '/convert'):
     expect(response.status).toBe(405);
     expect(response.headers.get('allow')).toBe('GET');
     expect(await response.text()).toBe('{"detail":"Method Not Allowed"}');
+  });
+
+  it.each([
+    ['POST', 405],
+    ['GET', 200],
+  ])('cuts the connection of a client that goes on with the body of a %s', async (method, status) => {
+    const { hostname, port } = new URL(server.url);
+    const socket = connect(Number(port), hostname);
+    const cut = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    socket.on('error', () => undefined); // writing on goes wrong once the connection is cut
+    let received = '';
+    socket.on('data', (chunk: Buffer) => (received += chunk.toString()));
+    socket.write(
+      `${method} /convert/?fahrenheit=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n`,
+    );
+    let open = true;
+    const trickle = async (): Promise<void> => {
+      while (open) {
+        socket.write('x');
+        await systemClock.sleep(50);
+      }
+    };
+    const trickling = trickle();
+    await cut;
+    open = false;
+    await trickling;
+    expect(received).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
   });
 
   it('has no HEAD', async () => {

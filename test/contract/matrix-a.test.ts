@@ -31,6 +31,11 @@ async function productOf(id: string): Promise<unknown> {
 }
 
 const matching = (pattern: RegExp): unknown => expect.stringMatching(pattern);
+const wrongSize = {
+  type: 'value_error',
+  loc: ['body', 'size'],
+  msg: 'size: must be a whole number from 1 to 63245',
+};
 
 // First, while the server has no job: a refusal leaves nothing.
 describe('matrix service A refuses', () => {
@@ -41,6 +46,8 @@ describe('matrix service A refuses', () => {
     ['size and matrices', '{"size": 2, "a": [[1]], "b": [[1]]}', 422, [{ loc: ['body', 'size'] }]],
     ['a size that is no number', '{"size": "2"}', 422, [{ loc: ['body', 'size'] }]],
     ['a size of nothing', '{"size": 0}', 422, [{ loc: ['body', 'size'] }]],
+    ['a size with far too many digits', `{"size": ${'9'.repeat(90)}}`, 422, [wrongSize]],
+    ['a long text for a size', `{"size": "${'x'.repeat(90)}"}`, 422, [wrongSize]],
     ['half a size', '{"size": 2.5}', 422, [{ loc: ['body', 'size'] }]],
     ['a size above the limit', '{"size": 63246}', 422, [{ loc: ['body', 'size'], msg: matching(/63245/) }]],
     ['an unknown member', '{"sizes": 2}', 422, [{ type: 'extra_forbidden', loc: ['body', 'sizes'] }]],
@@ -58,6 +65,12 @@ describe('matrix service A refuses', () => {
     expect(answer.json()).toMatchObject({ detail });
     const { jobs } = (await (await fetch(`${server.url}/v1/jobs`)).json()) as { jobs: Job[] };
     expect(jobs).toEqual([]);
+  });
+
+  it('multipart, which is not JSON', async () => {
+    const answer = await curl('-F', 'a=1', server.url + door);
+    expect(answer.status).toBe(415);
+    expect(answer.json()).toEqual({ detail: matching(/multipart.*JSON/) });
   });
 });
 
@@ -79,6 +92,16 @@ describe('matrix service A', () => {
       [43, 50],
     ]);
   });
+
+  it.each([['none'], ['foo'], ['foo/'], [';'], ['a b'], ['application/x-www-form-urlencoded']])(
+    'takes a body for JSON with the content type %s',
+    async (type) => {
+      const header = type === 'none' ? 'Content-Type:' : `Content-Type: ${type}`;
+      const answer = await curl('-H', header, '-d', '{"a": [[2]], "b": [[3]]}', server.url + door);
+      expect(answer.status).toBe(202);
+      expect(await productOf((answer.json() as Submitted).id)).toEqual([[6]]);
+    },
+  );
 
   it('multiplies two random matrices of the size asked for, others each time', async () => {
     const [first, second] = [

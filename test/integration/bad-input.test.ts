@@ -309,13 +309,15 @@ describe('a request is refused', () => {
 });
 
 describe('a web page of elsewhere', () => {
-  it.each<[title: string, headers: Record<string, string>]>([
-    ['by a name that resolves to loopback', { host: 'evil.example' }],
-    ['across sites', { origin: 'https://evil.example' }],
-  ])('is refused %s', async (_title, headers) => {
+  it.each<[title: string, headers: Record<string, string>, path: string]>([
+    ['by a name that resolves to loopback', { host: 'evil.example' }, '/v1/jobs'],
+    ['across sites', { origin: 'https://evil.example' }, '/v1/jobs'],
+    ['where no route can be found', { host: 'evil.example' }, '/%zz'],
+    ['where nothing is', { host: 'evil.example' }, '/nothing'],
+  ])('is refused %s', async (_title, headers, path) => {
     const { hostname, port } = new URL(server.url);
     const status = await new Promise<number | undefined>((resolve, reject) => {
-      get({ hostname, port, path: '/v1/jobs', headers }, (response) => {
+      get({ hostname, port, path, headers }, (response) => {
         response.resume();
         resolve(response.statusCode);
       }).on('error', reject);

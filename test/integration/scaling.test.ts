@@ -28,7 +28,9 @@ describe('the scaling figure', () => {
   });
 
   it('is had for the one pool that there is, and for no other', async () => {
-    expect((await fetch(`${server.url}/desired-worker-scale?pool=default`)).status).toBe(200);
+    for (const slash of ['', '/']) {
+      expect((await fetch(`${server.url}/desired-worker-scale${slash}?pool=default`)).status).toBe(200);
+    }
     const other = await fetch(`${server.url}/desired-worker-scale?pool=gpu`);
     expect(other.status).toBe(404);
     expect(await other.json()).toMatchObject({ code: 'pool-not-found', field: 'query.pool' });

@@ -6,7 +6,7 @@
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type { App, Dependencies, Door } from '../../http/dependencies.js';
-import { prepareRefusal } from '../../http/problems.js';
+import { discardRest, prepareRefusal } from '../../http/problems.js';
 import { celsiusOf, lastValue, parseNumber } from './fahrenheit.js';
 import { fixed6 } from './fixed-point.js';
 import { appIdentifier } from './identifier.js';
@@ -56,7 +56,14 @@ function addConversion(app: App, { clock, metrics }: Dependencies, logger: Fasti
     if (value !== undefined && Number.isFinite(value)) answer(reply, value, since);
     else refuse(reply, 422, refusalOf(parameter, text, value), since);
   };
-  const notAllowed = (_request: FastifyRequest, reply: FastifyReply): void => {
+  /** Nothing here reads a body, but the client may send one, and must not go on with it for ever. */
+  const dropBody = ({ raw }: FastifyRequest): void => {
+    const { 'content-length': length, 'transfer-encoding': encoding } = raw.headers;
+    // A request without a body is not complete yet either when its handler runs.
+    if (length !== undefined || encoding !== undefined) discardRest(raw, clock);
+  };
+  const notAllowed = (request: FastifyRequest, reply: FastifyReply): void => {
+    dropBody(request);
     void reply.header('allow', 'GET');
     refuse(reply, 405, { detail: 'Method Not Allowed' }, clock.monotonic());
   };
@@ -84,6 +91,7 @@ function addConversion(app: App, { clock, metrics }: Dependencies, logger: Fasti
       },
       (request, reply): void => {
         const since = clock.monotonic();
+        dropBody(request);
         const { fahrenheit: given } = request.query;
         const value = typeof given === 'string' ? parseNumber(given) : undefined;
         if (value !== undefined && Number.isFinite(value)) answer(reply, value, since);

@@ -9,44 +9,48 @@ import type { App, Dependencies } from '../dependencies.js';
 const onlyPool = 'default';
 
 export function scalingRoutes(app: App, { scaling }: Pick<Dependencies, 'scaling'>): void {
-  app.get(
-    '/desired-worker-scale',
-    {
-      logLevel: 'warn',
-      schema: {
-        tags: ['service'],
-        summary: 'How many workers there should be, and why',
-        querystring: Type.Object({ pool: Type.Optional(Type.String({ maxLength: 128 })) }),
-        response: { 200: WorkerScale, '4xx': Problem, 503: Problem },
+  // As its clients ask for it and as others do: nobody is redirected.
+  for (const path of ['/desired-worker-scale', '/desired-worker-scale/']) {
+    app.get(
+      path,
+      {
+        logLevel: 'warn',
+        schema: {
+          hide: path.endsWith('/'),
+          tags: ['service'],
+          summary: 'How many workers there should be, and why',
+          querystring: Type.Object({ pool: Type.Optional(Type.String({ maxLength: 128 })) }),
+          response: { 200: WorkerScale, '4xx': Problem, 503: Problem },
+        },
       },
-    },
-    (request): WorkerScale => {
-      const { pool = onlyPool } = request.query;
-      if (pool !== onlyPool) {
-        throw new DrayError('pool-not-found', `there is no pool "${pool}", only "${onlyPool}"`, {
-          field: 'query.pool',
-        });
-      }
-      const plan = scaling();
-      if (plan.kind === 'unknown') throw new DrayError('scale-unknown', plan.reason);
-      const { desired, need, snapshot, policy } = plan;
-      return {
-        desired_worker_scale: desired,
-        current_workers: snapshot.currentWorkers,
-        busy_workers: snapshot.busyWorkers,
-        min_workers: policy.min,
-        max_workers: policy.max,
-        need,
-        arrival_rate: snapshot.arrivalRate,
-        service_time: snapshot.serviceTime,
-        backlog_jobs: snapshot.backlogJobs,
-        backlog_seconds: snapshot.backlogSeconds,
-        oldest_age: snapshot.oldestAge,
-        slots_per_worker: policy.slotsPerWorker,
-        utilisation: policy.utilisation,
-        drain_target: policy.drainTarget,
-        slo: policy.slo,
-      };
-    },
-  );
+      (request): WorkerScale => {
+        const { pool = onlyPool } = request.query;
+        if (pool !== onlyPool) {
+          throw new DrayError('pool-not-found', `there is no pool "${pool}", only "${onlyPool}"`, {
+            field: 'query.pool',
+          });
+        }
+        const plan = scaling();
+        if (plan.kind === 'unknown') throw new DrayError('scale-unknown', plan.reason);
+        const { desired, need, snapshot, policy } = plan;
+        return {
+          desired_worker_scale: desired,
+          current_workers: snapshot.currentWorkers,
+          busy_workers: snapshot.busyWorkers,
+          min_workers: policy.min,
+          max_workers: policy.max,
+          need,
+          arrival_rate: snapshot.arrivalRate,
+          service_time: snapshot.serviceTime,
+          backlog_jobs: snapshot.backlogJobs,
+          backlog_seconds: snapshot.backlogSeconds,
+          oldest_age: snapshot.oldestAge,
+          slots_per_worker: policy.slotsPerWorker,
+          utilisation: policy.utilisation,
+          drain_target: policy.drainTarget,
+          slo: policy.slo,
+        };
+      },
+    );
+  }
 }

@@ -105,6 +105,16 @@ export function counts(factory: EngineFactory): void {
       expect(await of(type)).not.toHaveProperty('oldestPendingAt');
     });
 
+    test('do not take the time of an attempt that was handed back for a wait', async () => {
+      const type = bench.newType();
+      const { id } = await bench.submit({ type });
+      bench.clock.advance(300);
+      const [lease] = await bench.claim({ types: [type] });
+      bench.clock.advance(10_000);
+      await bench.engine.release({ id, token: lease!.token });
+      expect(await of(type)).toMatchObject({ oldestPendingAt: bench.clock.now() - 300 });
+    });
+
     test('outlive the engine where the jobs do', async () => {
       const made = await factory(bench.clock);
       const [type, start] = [bench.newType(), bench.clock.now()];
