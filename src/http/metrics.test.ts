@@ -10,6 +10,8 @@ const clock = new ManualClock();
 const counts = (changes: Partial<TypeCounts> = {}): TypeCounts => ({
   type: 'matmul',
   jobs: { scheduled: 1, pending: 4, 'in-progress': 2, completed: 30, failed: 3, cancelled: 5 },
+  held: 0,
+  paused: false,
   pendingWork: 80,
   oldestPendingAt: clock.now() - 2_500,
   totals: {

@@ -32,8 +32,9 @@ export async function submitFrom(
     if (!schema.Check(submission)) throw misfit(submission);
     const admitted = await admit(submission, dependencies);
     if ('blob' in admitted.input) uploads.add(admitted.input.blob);
-    const [job] = await dependencies.engine.submit({ jobs: [admitted] });
-    return job!;
+    const answer = await dependencies.engine.submit({ jobs: [admitted] });
+    if (answer.kind === 'conflict') throw new Error('a submit without a key cannot be in conflict');
+    return answer.jobs[0]!;
   } catch (error) {
     await uploads.discard();
     throw error;

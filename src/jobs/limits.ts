@@ -20,6 +20,8 @@ export const limits = {
   timeout: { default: 3_600_000, max: 7 * 24 * 3_600_000 },
   attempts: 100,
   executorMemory: 3 * GiB,
+  /** How far the jobs before a waiting one are counted. */
+  ahead: 10_000,
   /** An attempt's history entries kept per job, newest last. */
   history: 20,
 } as const;

@@ -31,5 +31,8 @@ export async function admit(
     retry: { ...defaultRetry, ...request.retry },
     timeoutMs: request.timeoutMs ?? limits.timeout.default,
     work: task.work?.(input) ?? 1,
+    priority: 'normal',
+    labels: {},
+    blobs: [],
   };
 }
