@@ -21,6 +21,7 @@ function doorTo(engine: Partial<Engine>): App {
     engine: engine as Engine,
     tasks,
     clock: systemClock,
+    refuseWhenFull: () => undefined,
     bodyLimit: 1e9,
   };
   startEndJobs(app, dependencies as Dependencies);

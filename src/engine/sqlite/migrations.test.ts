@@ -41,6 +41,8 @@ const rows: readonly Readonly<Record<string, string | number>>[] = [
   { id: 'cancelled', status: 5, input: '6', finished_at: 1_300 },
 ];
 
+const blobs = ['0190a0a0-0000-7000-8000-000000000001', '0190a0a0-0000-7000-8000-000000000002'] as const;
+
 describe('sqlite migrations', () => {
   let folder: string;
   let engine: Engine | undefined;
@@ -177,9 +179,24 @@ describe('sqlite migrations', () => {
     expect(await engine.redrive({ id: 'dead' })).toBe('applied');
     expect((await engine.claim(claim)).map(({ job }) => [job.id, job.attempt])).toEqual([['dead', 2]]);
     const pruned = await engine.prune({ before: 1_250, keep: 100, limit: 10 });
-    expect(pruned).toEqual({ removed: 2, blobs: [], more: false });
+    const unused = version < 3 ? ['blob-2'] : []; // of a later schema the rows above have noted no uses
+    expect(pruned).toEqual({ removed: 2, blobs: unused, more: false });
     expect(await engine.get({ id: 'done' })).toBeUndefined();
     expect(await engine.get({ id: 'cancelled' })).toBeDefined();
+  });
+
+  test('keep the blobs of every job that is older than the note of uses', async () => {
+    const file = fileOf(2);
+    const db = new DatabaseSync(file);
+    db.exec(`UPDATE jobs SET input = '{"a":{"blob":"${blobs[0]}"}}' WHERE id = 'waiting';
+      UPDATE jobs SET result = '{"c":[{"blob":"${blobs[1]}"}]}' WHERE id = 'done'`);
+    db.close();
+    engine = await openSqliteEngine({ file, clock });
+    const all = ['blob-1', 'blob-2', 'other', ...blobs];
+    expect(await engine.unusedBlobs({ blobs: all })).toEqual(['other']);
+    const pruned = await engine.prune({ before: 1_250, keep: 100, limit: 10 });
+    expect(pruned.blobs.toSorted()).toEqual([blobs[1], 'blob-2']);
+    expect(await engine.unusedBlobs({ blobs: ['blob-1', blobs[0]] })).toEqual([]);
   });
 
   test('keep the completions that an earlier schema noted', async () => {

@@ -86,6 +86,12 @@ export function createHandlers(sql: Statements, counters: Counters): Handlers {
   };
   const endOf = (ended: EndedAttempt['outcome']) => ({ from: statusNumbers['in-progress'], ended });
 
+  /** The blob that holds the payload is used by the job whether its caller named it or not. */
+  const noteUses = (id: string, named: readonly string[], holder: string | null): void => {
+    const blobs = holder === null ? named : [...named, holder];
+    if (blobs.length > 0) sql.useBlobs.run({ id, blobs: JSON.stringify(blobs) });
+  };
+
   const store = (job: StoredJob, transaction: Transaction): void => {
     const { id, type, priority, key, places, work, labels, blobs, ...rest } = job;
     const { now } = transaction.at;
@@ -94,7 +100,7 @@ export function createHandlers(sql: Statements, counters: Counters): Handlers {
     transaction.keys.add(type, key);
     sql.submit.run({ ...rest, id, type, priority, key, work, labels, runAt, now });
     if (labels !== '{}') sql.addLabels.run({ id, labels });
-    if (blobs.length > 0) sql.useBlobs.run({ id, blobs: JSON.stringify(blobs) });
+    noteUses(id, blobs, job.inputBlob);
     const status = runAt === null ? statusNumbers.pending : statusNumbers.scheduled;
     transaction.changes.push({ id, type, status, version: 1 });
     const to = runAt === null && key !== null ? heldPlace : status;
@@ -177,7 +183,7 @@ export function createHandlers(sql: Statements, counters: Counters): Handlers {
     complete: filling(({ ranMs, blobs, ...params }, transaction) => {
       const { id } = params;
       const change = sql.complete.get({ ...params, now: transaction.at.now });
-      if (change && blobs.length > 0) sql.useBlobs.run({ id, blobs: JSON.stringify(blobs) });
+      if (change) noteUses(id, blobs, params.resultBlob);
       return outcome(id, change, { ...endOf('completed'), ranMs }, transaction);
     }),
 

@@ -155,6 +155,19 @@ export function prune(factory: EngineFactory): void {
     );
 
     test(
+      'keeps the blobs that hold an input or a result, also where nobody named them',
+      alone(async (bench) => {
+        const [input, result] = newBlobs(bench, 2) as [string, string];
+        const { job, token } = await bench.lease({ input: { blob: input } });
+        expect(await bench.engine.unusedBlobs({ blobs: [input, result] })).toEqual([result]);
+        await bench.engine.complete({ id: job.id, token, result: { blob: result } });
+        expect(await bench.engine.unusedBlobs({ blobs: [input, result] })).toEqual([]);
+        const { blobs } = await bench.engine.prune({ before: 0, keep: 0, limit: 100 });
+        expect(blobs.toSorted()).toEqual([input, result].toSorted());
+      }),
+    );
+
+    test(
       'keeps the blobs of a job that was re-driven',
       alone(async (bench) => {
         const [blob] = newBlobs(bench, 1);

@@ -53,5 +53,16 @@ CREATE INDEX labels_of ON labels (seq);
 CREATE TABLE blob_uses (blob TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (blob, seq)) STRICT, WITHOUT ROWID;
 CREATE INDEX blob_uses_of ON blob_uses (seq);
 
+-- Jobs that are older than this table keep their blobs: those that hold their input or result, and whatever those
+-- name by an id. A text that only looks like one names no blob, and costs a row.
+INSERT OR IGNORE INTO blob_uses (blob, seq) SELECT input_blob, seq FROM jobs WHERE input_blob IS NOT NULL;
+INSERT OR IGNORE INTO blob_uses (blob, seq) SELECT result_blob, seq FROM jobs WHERE result_blob IS NOT NULL;
+INSERT OR IGNORE INTO blob_uses (blob, seq)
+SELECT entry.atom, jobs.seq FROM jobs, json_tree(jobs.input) AS entry
+WHERE entry.type = 'text' AND entry.atom GLOB '????????-????-7???-????-????????????';
+INSERT OR IGNORE INTO blob_uses (blob, seq)
+SELECT entry.atom, jobs.seq FROM jobs, json_tree(jobs.result) AS entry
+WHERE entry.type = 'text' AND entry.atom GLOB '????????-????-7???-????-????????????';
+
 -- Finished jobs, oldest end first: what retention reads.
 CREATE INDEX jobs_finished ON jobs (finished_at) WHERE status >= 3;
