@@ -10,19 +10,7 @@ const retry = { attempts: 2, baseMs: 1, factor: 2, capMs: 1 };
 const submit = async () => {
   const id = clock.id();
   await engine.submit({
-    jobs: [
-      {
-        id,
-        type: 'echo',
-        input: { inline: { id } },
-        retry,
-        timeoutMs: 1_000,
-        work: 1,
-        priority: 'normal',
-        labels: {},
-        blobs: [],
-      },
-    ],
+    jobs: [{ id, type: 'echo', input: { inline: { id } }, retry, timeoutMs: 1_000, work: 1 }],
   });
   process.stdout.write(`${id}\n`);
 };

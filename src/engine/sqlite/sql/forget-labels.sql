@@ -1,4 +1,0 @@
--- Forgets the labels of some jobs.
--- params: seqs (JSON array)
--- returns: nothing
-DELETE FROM labels WHERE seq IN (SELECT value FROM json_each(:seqs))

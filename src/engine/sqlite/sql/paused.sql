@@ -1,3 +1,0 @@
--- The types that are paused.
--- returns: type
-SELECT type FROM paused
