@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { loadPayload } from '../blobs/payload.js';
 import type { Job } from '../engine/engine.js';
 import { DrayError } from '../jobs/errors.js';
+import { jsonForm } from '../tasks/json-form.js';
 import type { Representation } from '../tasks/task.js';
 import type { Dependencies } from './dependencies.js';
 import { sendBlob, sendBytes } from './ranges.js';
@@ -22,7 +23,7 @@ export async function sendResult(
     throw new DrayError('result-not-ready', `job ${job.id} is ${job.status}${why}`);
   }
   const output = await loadPayload(blobs, job.result);
-  const forms = tasks.get(job.type).represent?.(output) ?? [plain(output)];
+  const forms = tasks.get(job.type).represent?.(output) ?? [jsonForm(output)];
   const mediaTypes = forms.map((form) => form.mediaType);
   if (preferred !== undefined && mediaTypes.includes(preferred)) mediaTypes.unshift(preferred);
   const wanted = accepts(request.raw).type(mediaTypes);
@@ -46,16 +47,6 @@ export async function sendResult(
   const body = await started(form.stream!(blobs));
   if (request.method === 'HEAD') body.destroy();
   return reply.type(form.mediaType).send(request.method === 'HEAD' ? Readable.from([]) : body);
-}
-
-function plain(output: unknown): Representation {
-  return {
-    mediaType: 'application/json',
-    // eslint-disable-next-line @typescript-eslint/require-await -- the seam is a stream
-    async *stream() {
-      yield JSON.stringify(output);
-    },
-  };
 }
 
 function fileName(job: Job, form: Representation): string {

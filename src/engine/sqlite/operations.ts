@@ -42,6 +42,8 @@ export function createHandlers(sql: Statements, counters: Counters): Handlers {
     changes.push(told);
     steps.push({ type: change.type, to: change.status, work, ...origin });
   };
+  /** Why a guarded change of a job did not happen. */
+  const refused = (id: string): Outcome => (sql.statusOf.get({ id }) === undefined ? 'not-found' : 'stale');
   /** The outcome of a guarded change of one job. */
   const outcome = (
     id: string,
@@ -49,7 +51,7 @@ export function createHandlers(sql: Statements, counters: Counters): Handlers {
     origin: Origin,
     transaction: Transaction,
   ): Outcome => {
-    if (change === undefined) return sql.statusOf.get({ id }) === undefined ? 'not-found' : 'stale';
+    if (change === undefined) return refused(id);
     note(change, origin, transaction);
     return 'applied';
   };
@@ -88,7 +90,7 @@ export function createHandlers(sql: Statements, counters: Counters): Handlers {
       const leaseUntil = transaction.at.monotonic + leaseMs;
       return leases.map(({ id, token, progress }) => {
         const change = sql.heartbeat.get({ id, token, leaseUntil, progress });
-        if (change === undefined) return sql.statusOf.get({ id }) === undefined ? 'not-found' : 'stale';
+        if (change === undefined) return refused(id);
         if (progress !== null) transaction.changes.push(change); // else nothing that a watcher could see
         return 'applied';
       });

@@ -1,6 +1,7 @@
 /** The forms in which a product can be fetched: as `.npy`, or as bare rows of JSON made as they are read. */
 import type { BlobStore } from '../../blobs/blob-store.js';
 import { DrayError } from '../../jobs/errors.js';
+import { jsonForm } from '../json-form.js';
 import type { Representation } from '../task.js';
 import type { MatmulOutput, MatmulProduct } from './input.js';
 import { arrayOn, elementSize, type FloatArray } from './kernel/kernel.js';
@@ -9,24 +10,15 @@ import { npyMediaType, npyOfRows } from './product.js';
 
 /** A simulated product has no numbers: its output says so. */
 export function representOutput(output: MatmulOutput): readonly Representation[] {
-  if ('simulated' in output) return [jsonOf(output)];
+  if ('simulated' in output) return [jsonForm(output)];
   const { product, blob, dtype } = output;
-  if (product) return [{ mediaType: npyMediaType, bytes: () => npyOfRows(product, dtype) }, jsonOf(product)];
+  if (product)
+    return [{ mediaType: npyMediaType, bytes: () => npyOfRows(product, dtype) }, jsonForm(product)];
   if (blob === undefined) throw new Error('a product is in its output or in a blob');
   return [
     { mediaType: npyMediaType, blob },
     { mediaType: 'application/json', stream: (blobs) => streamRows({ ...output, blob }, blobs) },
   ];
-}
-
-function jsonOf(value: unknown): Representation {
-  return {
-    mediaType: 'application/json',
-    // eslint-disable-next-line @typescript-eslint/require-await -- the seam is a stream
-    async *stream() {
-      yield JSON.stringify(value);
-    },
-  };
 }
 
 /** About 300 KiB of text. */
