@@ -17,6 +17,10 @@ const program = buildProgram({
     const { serve } = await import('./compose/embedded.js');
     await serve(config);
   },
+  checkFolder: async (data) => {
+    const { checkFolder } = await import('./compose/doctor.js');
+    return checkFolder(data);
+  },
 });
 
 process.exitCode = await program.run(process.argv);

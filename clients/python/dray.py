@@ -18,7 +18,7 @@ import json
 import os
 import time
 import urllib.parse
-from typing import Any, Iterator
+from typing import Any, Iterator, Sequence
 
 import numpy as np
 
@@ -137,23 +137,53 @@ class Client:
         input: Any = None,
         retry: dict[str, Any] | None = None,
         timeout_ms: int | None = None,
+        priority: str | None = None,
+        delay_ms: int | None = None,
+        run_at: str | None = None,
+        concurrency_key: str | None = None,
+        max_concurrency: int | None = None,
+        labels: dict[str, str] | None = None,
+        idempotency_key: str | None = None,
     ) -> dict[str, Any]:
-        """Submits a job and returns it, accepted and durable. `retry` is {"attempts", "baseMs", "factor", "capMs"}."""
-        body: dict[str, Any] = {"type": type}
-        if input is not None:
-            body["input"] = input
-        if retry is not None:
-            body["retry"] = retry
-        if timeout_ms is not None:
-            body["timeoutMs"] = timeout_ms
-        return self._json("POST", "/v1/jobs", body)
+        """Submits a job and returns it, accepted and durable.
+
+        retry            {"attempts", "baseMs", "factor", "capMs"}.
+        priority         "high", "normal" or "low".
+        delay_ms         do not run it before so many ms from now; or `run_at`, an RFC 3339 time.
+        concurrency_key  of the jobs of one type and key at most `max_concurrency` run at a time, 1 by default.
+        labels           names and what they say; `list` finds the job by them.
+        idempotency_key  sent again under the same key, the same submission gives the same job.
+        """
+        rest = {
+            "input": input,
+            "retry": retry,
+            "timeoutMs": timeout_ms,
+            "priority": priority,
+            "delayMs": delay_ms,
+            "runAt": run_at,
+            "concurrencyKey": concurrency_key,
+            "maxConcurrency": max_concurrency,
+            "labels": labels,
+        }
+        body = {"type": type, **{name: value for name, value in rest.items() if value is not None}}
+        return self._json("POST", "/v1/jobs", body, idempotency_key=idempotency_key)
+
+    def submit_batch(self, jobs: Sequence[dict[str, Any]], idempotency_key: str | None = None) -> list[dict[str, Any]]:
+        """Submits 1 to 1,000 jobs, all of them or none, and returns them in their order.
+
+        Each is as the API takes it: {"type", "input", "priority", "labels", …}.
+        """
+        answer = self._json("POST", "/v1/jobs/batch", {"jobs": [*jobs]}, idempotency_key=idempotency_key)
+        return answer["jobs"]
 
     def get(self, job_id: str) -> dict[str, Any]:
         return self._json("GET", _job_path(job_id))
 
-    def list(self, status: str | None = None, type: str | None = None) -> Iterator[dict[str, Any]]:
-        """All jobs that fit, newest first, read page by page as they are taken."""
-        query = {"status": status, "type": type, "limit": 200, "cursor": None}
+    def list(
+        self, status: str | None = None, type: str | None = None, label: str | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """All jobs that fit, newest first, read page by page as they are taken. `label` is "name=value"."""
+        query = {"status": status, "type": type, "label": label, "limit": 200, "cursor": None}
         while True:
             given = {name: value for name, value in query.items() if value is not None}
             page = self._json("GET", f"/v1/jobs?{urllib.parse.urlencode(given)}")
@@ -233,6 +263,7 @@ class Client:
         body: Any = None,
         parts: list[memoryview] | None = None,
         content_type: str = "application/json",
+        idempotency_key: str | None = None,
     ) -> Any:
         if body is not None:
             parts = [memoryview(json.dumps(body).encode())]
@@ -240,6 +271,8 @@ class Client:
         if parts is not None:
             headers["Content-Type"] = content_type
             headers["Content-Length"] = str(sum(part.nbytes for part in parts))
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
         connection = self._connect()
         try:
             text = self._exchange(connection, method, path, headers, parts or []).read()

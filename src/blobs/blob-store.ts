@@ -52,6 +52,8 @@ export interface BlobStore {
   read(params: { id: string; start?: number; end?: number }): AsyncIterable<Uint8Array>;
   /** Ids in ascending order, at most `limit`, above `after`. */
   list(params: { after?: string; limit: number }): Promise<readonly string[]>;
+  /** Bytes that all blobs take together, about. Costs a look at each of them. */
+  usage(): Promise<number>;
   /** True where there was such a blob. */
   delete(params: { id: string }): Promise<boolean>;
   /** Aborts what is not committed. */

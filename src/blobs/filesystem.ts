@@ -9,7 +9,7 @@
  * grows too large to list. A damaged file cannot be read and has no stat, but is listed and can be deleted.
  */
 import { closeSync, fstatSync, openSync, renameSync } from 'node:fs';
-import { mkdir, readdir, rm, rmdir, unlink } from 'node:fs/promises';
+import { mkdir, readdir, rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Clock } from '../clock.js';
 import { DrayError } from '../jobs/errors.js';
@@ -24,6 +24,8 @@ const shelfName = /^[0-9a-f]{7}$/;
 /** Ids come from outside: nothing but a UUID may become a part of a path. */
 const idShape = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const chunkSize = 1024 * 1024;
+/** Files that are asked for their size at the same time. */
+const statsAtOnce = 16;
 /** Shelves whose folder is known to be durable; beyond this the oldest is forgotten and made sure of again. */
 const knownShelves = 16;
 
@@ -155,6 +157,18 @@ class FilesystemBlobs implements BlobStore {
     return ids;
   }
 
+  async usage(): Promise<number> {
+    let bytes = 0;
+    for (const shelf of await shelvesOf(this.#folder)) {
+      const names = await readdir(join(this.#folder, shelf));
+      for (let at = 0; at < names.length; at += statsAtOnce) {
+        const some = names.slice(at, at + statsAtOnce).map((name) => sizeOf(join(this.#folder, shelf, name)));
+        for (const size of await Promise.all(some)) bytes += size;
+      }
+    }
+    return bytes;
+  }
+
   /** A crash right after may bring the blob back. */
   async delete({ id }: { id: string }): Promise<boolean> {
     if (!idShape.test(id)) return false;
@@ -226,6 +240,15 @@ class FilesystemBlobs implements BlobStore {
       this.#shelves.delete(oldest);
     }
     return shelf;
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (isMissing(error)) return 0; // deleted meanwhile
+    throw error;
   }
 }
 

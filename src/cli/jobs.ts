@@ -14,6 +14,8 @@ import {
   type Handle,
 } from './context.js';
 import { exitCodes, UsageError, type ExitCode } from './failure.js';
+import { explanationText } from './explain.js';
+import { changeAll, refuseFilter, withFilter, type ChangeOptions } from './bulk.js';
 import { jobDetails, jobsTable } from './table.js';
 import { print, printJson } from './terminal.js';
 import { awaitJob, exitCodeOf, matmulSummary, tellEnd } from './waiting.js';
@@ -21,6 +23,7 @@ import { awaitJob, exitCodeOf, matmulSummary, tellEnd } from './waiting.js';
 interface ListOptions extends CommonOptions {
   readonly status?: Status;
   readonly type?: string;
+  readonly label?: string;
   readonly limit: string;
   readonly all?: boolean;
 }
@@ -34,6 +37,7 @@ export function addJobs(program: Command, context: Context, handle: Handle): voi
     .description('the latest jobs, newest first')
     .addOption(new Option('--status <status>', 'only jobs in this status').choices(statuses))
     .option('--type <type>', 'only jobs of this type')
+    .option('--label <name=value>', 'only jobs with this label')
     .option('--limit <n>', 'at most so many', '20')
     .option('--all', 'all of them')
     .action((options: ListOptions) => handle(options.json === true, () => list(options, context)));
@@ -53,27 +57,38 @@ export function addJobs(program: Command, context: Context, handle: Handle): voi
       handle(options.json === true, () => watch(id, options, context)),
     );
 
-  withCommonOptions(jobs.command('cancel <id>'))
-    .description('cancel a job that is not final yet; running work is stopped')
+  withCommonOptions(jobs.command('explain <id>'))
+    .description('why a job is where it is, and when it may start')
     .action((id: string, options: CommonOptions) =>
       handle(options.json === true, async () => {
+        const explanation = await clientOf(context, options).explain(id);
+        if (options.json) printJson(context.terminal.out, explanation);
+        else print(context.terminal.out, explanationText(explanation, lookOf(context)));
+        return exitCodes.ok;
+      }),
+    );
+
+  withFilter(jobs.command('cancel [id]'), 'cancel')
+    .description('cancel a job, or all that fit a filter, that are not final yet; running work is stopped')
+    .action((id: string | undefined, options: ChangeOptions) =>
+      handle(options.json === true, async () => {
+        if (id === undefined) return changeAll('cancel', options, context);
+        refuseFilter(options);
         const job = await clientOf(context, options).cancel(id);
         say(job, `job ${id} is ${job.status}`, options, context);
         return exitCodes.ok;
       }),
     );
 
-  withCommonOptions(jobs.command('redrive <id>'))
-    .description('give a failed job new attempts')
-    .action((id: string, options: CommonOptions) =>
+  withFilter(jobs.command('redrive [id]'), 'redrive')
+    .description('give a failed job, or all that fit a filter, new attempts')
+    .action((id: string | undefined, options: ChangeOptions) =>
       handle(options.json === true, async () => {
+        if (id === undefined) return changeAll('redrive', options, context);
+        refuseFilter(options);
         const job = await clientOf(context, options).redrive(id);
-        say(
-          job,
-          `job ${id} is ${job.status} again: dray jobs watch ${id}${serverFlag(options)}`,
-          options,
-          context,
-        );
+        const text = `job ${id} is ${job.status} again: dray jobs watch ${id}${serverFlag(options)}`;
+        say(job, text, options, context);
         return exitCodes.ok;
       }),
     );
@@ -87,6 +102,7 @@ async function list(options: ListOptions, context: Context): Promise<ExitCode> {
   const filter = {
     ...(options.status ? { status: options.status } : {}),
     ...(options.type === undefined ? {} : { type: options.type }),
+    ...(options.label === undefined ? {} : { label: options.label }),
   };
   const found: Job[] = [];
   let cursor: JobList['nextCursor'] = null;

@@ -14,6 +14,7 @@ async function run(line: string, serve: (config: Config) => Promise<void> = () =
   });
   const program = buildProgram({
     serve,
+    checkFolder: () => Promise.reject(new Error('this test has no data folder')),
     clock: systemClock,
     terminal: {
       out: keep((text) => (out += text)),

@@ -6,7 +6,9 @@ import { options as serveOptions, readConfig, type Config } from '../config/opti
 import { DrayError } from '../jobs/errors.js';
 import type { Context, Handle } from './context.js';
 import { exitCodeHelp, exitCodes, tell, UsageError, type ExitCode } from './failure.js';
+import { addDoctor, type CheckFolder } from './doctor.js';
 import { addJobs } from './jobs.js';
+import { addQueues } from './queues.js';
 import { addResult } from './result.js';
 import { addScale } from './scale.js';
 import { addSubmit } from './submit.js';
@@ -15,6 +17,7 @@ import type { Terminal } from './terminal.js';
 export interface ProgramParams {
   /** Runs the server; resolves when it has stopped, or rejects where it cannot start. */
   serve(config: Config): Promise<void>;
+  readonly checkFolder: CheckFolder;
   readonly terminal: Terminal;
   readonly clock: Clock;
 }
@@ -50,8 +53,10 @@ export function buildProgram(params: ProgramParams): Program {
   addServe(command, params, handle);
   addSubmit(command, context, handle);
   addJobs(command, context, handle);
+  addQueues(command, context, handle);
   addResult(command, context, handle);
   addScale(command, context, handle);
+  addDoctor(command, context, handle, params.checkFolder);
 
   return {
     command,
@@ -69,7 +74,13 @@ export function buildProgram(params: ProgramParams): Program {
 }
 
 function addServe(program: Command, params: ProgramParams, handle: Handle): void {
-  const values = { integer: '<n>', bytes: '<size>', duration: '<time>', string: '<text>' } as const;
+  const values = {
+    integer: '<n>',
+    bytes: '<size>',
+    duration: '<time>',
+    share: '<share>',
+    string: '<text>',
+  } as const;
   const serve = program
     .command('serve')
     .description('run everything on this machine: the HTTP API and the workers');

@@ -168,6 +168,7 @@ describe('dray scale explain', () => {
     const stream = (name: 'out' | 'err') => ({ write: (text: string) => ((written[name] += text), true) });
     const program = buildProgram({
       serve: () => Promise.resolve(),
+      checkFolder: () => Promise.reject(new Error('this test has no data folder')),
       clock: systemClock,
       terminal: { out: stream('out'), err: stream('err'), width: 80, paint: (_, text) => text },
     });

@@ -5,6 +5,7 @@ import { Option } from 'commander';
 import type { DrayClient } from '../client/http.js';
 import type { FilePart } from '../client/multipart.js';
 import type { Job, SubmitJob } from '../contract/job.js';
+import { priorities, type Priority } from '../jobs/priority.js';
 import {
   clientOf,
   Interrupted,
@@ -31,6 +32,13 @@ interface SubmitOptions extends CommonOptions {
   readonly detach?: boolean;
   readonly attempts?: string;
   readonly timeout?: string;
+  readonly priority?: Priority;
+  readonly delay?: string;
+  readonly at?: string;
+  readonly key?: string;
+  readonly maxConcurrency?: string;
+  readonly label?: readonly string[];
+  readonly idempotencyKey?: string;
 }
 
 export function addSubmit(program: Command, context: Context, handle: Handle): void {
@@ -45,6 +53,16 @@ export function addSubmit(program: Command, context: Context, handle: Handle): v
     .option('-d, --detach', 'print the id of the job and do not wait')
     .option('--attempts <n>', 'how many runs the job gets in all')
     .option('--timeout <duration>', 'longest time of one attempt, such as 90s, 10m or 2h')
+    .addOption(new Option('--priority <priority>', 'who is served first').choices(priorities))
+    .option('--delay <duration>', 'do not run it before so long from now, such as 30s')
+    .option('--at <time>', 'do not run it before this time, such as 2030-01-31T12:00:00Z')
+    .option('--key <key>', 'of the jobs of one type and key only so many run at a time')
+    .option('--max-concurrency <n>', 'how many that are; 1 by default')
+    .option('--label <name=value>', 'a label to find the job by; may come again', collect)
+    .option(
+      '--idempotency-key <key>',
+      'sent again under the same key, the same submission gives the same job',
+    )
     .addHelpText(
       'after',
       `
@@ -81,7 +99,8 @@ async function submit(submission: Submission): Promise<ExitCode> {
   let job: Job | undefined;
   try {
     return await interruptible(async (signal) => {
-      job = await send({ client, request, files, progress, signal });
+      const sent = { client, request, files, progress, signal };
+      job = await send({ ...sent, ...given('idempotencyKey', options.idempotencyKey) });
       if (options.detach) {
         if (options.json) printJson(terminal.out, job);
         else
@@ -111,15 +130,17 @@ async function send(params: {
   files: readonly FilePart[];
   progress: Progress;
   signal: AbortSignal;
+  idempotencyKey?: string;
 }): Promise<Job> {
   const { client, request, files, progress, signal } = params;
-  if (files.length === 0) return client.submit(request, signal);
+  const options = { signal, ...given('idempotencyKey', params.idempotencyKey) };
+  if (files.length === 0) return client.submit(request, options);
   const stage = progress.stage('upload', 'bytes');
   let sent = 0;
   const job = await client.submitFiles({
     job: request,
     files,
-    signal,
+    ...options,
     onBytes: (done, total) => {
       sent = done;
       stage.update(done, total);
@@ -205,10 +226,43 @@ async function jobRequest({ type, files, options }: Submission): Promise<SubmitJ
     throw new UsageError('--dtype and --no-verify are for matmul');
   }
   const input = isObject ? { ...given, ...extra } : given;
-  const retry = options.attempts === undefined ? {} : { retry: { attempts: wholeNumber(options.attempts) } };
-  const timeout = options.timeout === undefined ? {} : { timeoutMs: duration(options.timeout) };
   const withInput = options.input !== undefined || files.length > 0 || Object.keys(extra).length > 0;
-  return { type, ...(withInput ? { input } : {}), ...retry, ...timeout };
+  return { type, ...(withInput ? { input } : {}), ...rules(options) };
+}
+
+/** How the job is to be run, as the options say; the server checks what they mean. */
+function rules(options: SubmitOptions): Omit<SubmitJob, 'type' | 'input'> {
+  const { attempts, timeout, priority, delay, at, key, maxConcurrency, label } = options;
+  return {
+    ...(attempts === undefined ? {} : { retry: { attempts: wholeNumber('--attempts', attempts) } }),
+    ...(timeout === undefined ? {} : { timeoutMs: duration('--timeout', timeout) }),
+    ...given('priority', priority),
+    ...(delay === undefined ? {} : { delayMs: duration('--delay', delay) }),
+    ...given('runAt', at),
+    ...given('concurrencyKey', key),
+    ...(maxConcurrency === undefined
+      ? {}
+      : { maxConcurrency: wholeNumber('--max-concurrency', maxConcurrency) }),
+    ...(label === undefined ? {} : { labels: labelsOf(label) }),
+  };
+}
+
+function given<K extends string, V>(name: K, value: V | undefined): Partial<Record<K, V>> {
+  return value === undefined ? {} : ({ [name]: value } as Partial<Record<K, V>>);
+}
+
+function collect(value: string, earlier: readonly string[] = []): readonly string[] {
+  return [...earlier, value];
+}
+
+function labelsOf(labels: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    labels.map((label) => {
+      const at = label.indexOf('=');
+      if (at < 1) throw new UsageError(`--label: "${label}" is not name=value`, 'Write --label team=red.');
+      return [label.slice(0, at), label.slice(at + 1)];
+    }),
+  );
 }
 
 async function readInput(option: string): Promise<unknown> {
@@ -229,14 +283,14 @@ async function readInput(option: string): Promise<unknown> {
   }
 }
 
-function wholeNumber(value: string): number {
-  if (!/^[1-9]\d*$/.test(value)) throw new UsageError(`--attempts: "${value}" is not a whole number above 0`);
+function wholeNumber(option: string, value: string): number {
+  if (!/^[1-9]\d*$/.test(value)) throw new UsageError(`${option}: "${value}" is not a whole number above 0`);
   return Number(value);
 }
 
-function duration(value: string): number {
+function duration(option: string, value: string): number {
   const ms = parseDuration(value);
   if (ms === undefined)
-    throw new UsageError(`--timeout: "${value}" is not a duration`, 'Write 90s, 10m or 2h.');
+    throw new UsageError(`${option}: "${value}" is not a duration`, 'Write 90s, 10m or 2h.');
   return ms;
 }

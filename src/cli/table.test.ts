@@ -10,6 +10,8 @@ const job: Job = {
   id: '0190a5c8-0000-7000-8000-000000000001',
   type: 'matmul',
   status: 'completed',
+  priority: 'normal',
+  labels: {},
   version: 3,
   input: { a: { blob: 'x' } },
   attempt: 1,
@@ -76,6 +78,11 @@ describe('the table of jobs', () => {
     expect(text).toContain('in 5.00 s, after executor-crashed');
   });
 
+  it('notes which key holds a job', () => {
+    const held: Job = { ...job, status: 'pending', held: true, concurrencyKey: 'tenant-7' };
+    expect(jobsTable([held], look)).toContain('held by key tenant-7');
+  });
+
   it('aligns columns that are coloured', () => {
     const coloured = { ...look, paint: (_: string, text: string) => `\u001b[31m${text}\u001b[0m` };
     const plain = stripVTControlCharacters(jobsTable([job, failed], coloured));
@@ -90,6 +97,15 @@ describe('the details of a job', () => {
     expect(text).toMatch(/^5 +failed +1\.23 s +52\.0 MB +executor-crashed: /m);
     expect(text).not.toContain('result');
     expect(text).not.toContain('worker');
+  });
+
+  it('name priority, key and labels where they say something', () => {
+    const text = jobDetails(
+      { ...job, priority: 'low', concurrencyKey: 'k', labels: { a: 'b', c: 'd' } },
+      look,
+    );
+    expect(text).toMatch(/^priority +low\nkey +k\nlabels +a=b c=d$/m);
+    expect(jobDetails(job, look)).not.toMatch(/^(?:priority|key|labels) /m);
   });
 
   it('name the blobs of a large input and result', () => {

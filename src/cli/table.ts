@@ -67,10 +67,16 @@ export function jobDetails(job: Job, look: Look): string {
   const note = job.error ? '' : remark(job, look.now);
   const inline = job.result === undefined ? undefined : text(job.result);
   const resultText = job.resultBlob === undefined ? inline : `blob ${job.resultBlob}`;
+  const labels = Object.entries(job.labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ');
   const facts: readonly (readonly [string, string | undefined])[] = [
     ['job', job.id],
     ['type', job.type],
     ['status', note === '' ? status : `${status}  ${note}`],
+    ['priority', job.priority === 'normal' ? undefined : job.priority],
+    ['key', job.concurrencyKey],
+    ['labels', labels === '' ? undefined : text(labels)],
     ['attempt', `${job.attempt} of ${job.maxAttempts}`],
     ['submitted', when(job.createdAt)],
     ['started', job.startedAt && when(job.startedAt)],
@@ -129,13 +135,14 @@ function took(job: Job): string {
   return formatDuration(Date.parse(job.finishedAt) - Date.parse(job.startedAt));
 }
 
-/** What is worth knowing right now: the error, how far it is, or when it runs again. */
+/** What is worth knowing right now: the error, how far it is, what holds it, or when it runs again. */
 export function remark(job: Job, now: number): string {
   if (job.status === 'in-progress' && job.progress) {
     const { fraction, message } = job.progress;
     return `${Math.floor(100 * fraction)}%${message === undefined ? '' : ` ${message}`}`;
   }
   if (job.status === 'completed') return '';
+  if (job.held && job.concurrencyKey !== undefined) return `held by key ${job.concurrencyKey}`;
   const error = job.error ? `${job.error.code}: ${job.error.message}` : '';
   if (job.status !== 'scheduled' || job.runAt === undefined) return error;
   const due = `in ${formatDuration(Math.max(0, Date.parse(job.runAt) - now))}`;

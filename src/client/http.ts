@@ -2,10 +2,13 @@
  * A typed client of `/v1` and of the scaling figure. Every call rejects with ClientError, or with the signal's
  * reason when aborted.
  */
+import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
+import type { Explanation } from '../contract/explanation.js';
 import type { Job, JobList, SubmitJob } from '../contract/job.js';
+import type { BulkChange, BulkChanged, Queue, QueueList } from '../contract/queue.js';
 import type { WorkerScale } from '../contract/scale.js';
 import { isFinal, type Status } from '../jobs/life-cycle.js';
 import { ClientError } from './error.js';
@@ -37,8 +40,9 @@ export class DrayClient {
     this.#clock = params.clock;
   }
 
-  submit(job: SubmitJob, signal?: AbortSignal): Promise<Job> {
-    return this.#json<Job>({ method: 'POST', path: 'v1/jobs', json: job, ...given(signal) });
+  /** @param options.idempotencyKey with it, the same call again gives the job of the first one. */
+  submit(job: SubmitJob, options: { signal?: AbortSignal; idempotencyKey?: string } = {}): Promise<Job> {
+    return this.#json<Job>({ method: 'POST', path: 'v1/jobs', json: job, ...options });
   }
 
   /** Submits a job whose files are fields of its input, in one request: a broken one leaves nothing behind. */
@@ -47,10 +51,14 @@ export class DrayClient {
     files: readonly FilePart[];
     onBytes?: OnBytes;
     signal?: AbortSignal;
+    idempotencyKey?: string;
   }): Promise<Job> {
-    const { job, files, onBytes } = params;
-    const body = await multipart({ job, files, onBytes, boundary: `dray-${this.#clock.token()}` });
-    return this.#json<Job>({ method: 'POST', path: 'v1/jobs', body, ...given(params.signal) });
+    const { job, files, onBytes, signal, idempotencyKey } = params;
+    // The server compares whole bodies: what is sent again under its key must have the same boundary.
+    const token = idempotencyKey === undefined ? this.#clock.token() : digest(idempotencyKey);
+    const body = await multipart({ job, files, onBytes, boundary: `dray-${token}` });
+    const key = idempotencyKey === undefined ? {} : { idempotencyKey };
+    return this.#json<Job>({ method: 'POST', path: 'v1/jobs', body, ...key, ...given(signal) });
   }
 
   /** @param params.waitSeconds lets the server hold the answer until the job is final, at most so long. */
@@ -61,7 +69,7 @@ export class DrayClient {
 
   /** One page, newest first. */
   list(
-    query: { status?: Status; type?: string; limit?: number; cursor?: string },
+    query: { status?: Status; type?: string; label?: string; limit?: number; cursor?: string },
     signal?: AbortSignal,
   ): Promise<JobList> {
     const search = new URLSearchParams();
@@ -75,6 +83,25 @@ export class DrayClient {
 
   redrive(id: string): Promise<Job> {
     return this.#json<Job>({ method: 'POST', path: `${jobPath(id)}/redrive` });
+  }
+
+  /** Why the job is where it is, and when it may start. */
+  explain(id: string): Promise<Explanation> {
+    return this.#json<Explanation>({ method: 'GET', path: `${jobPath(id)}/explain` });
+  }
+
+  /** Cancels or re-drives all jobs that fit, as many as one request may: `more` tells to ask again. */
+  changeAll(change: 'cancel' | 'redrive', filter: BulkChange): Promise<BulkChanged> {
+    return this.#json<BulkChanged>({ method: 'POST', path: `v1/jobs/${change}`, json: filter });
+  }
+
+  queues(): Promise<QueueList> {
+    return this.#json<QueueList>({ method: 'GET', path: 'v1/queues' });
+  }
+
+  /** Stops the hand-out of a job type, or goes on with it. */
+  changeQueue(type: string, change: 'pause' | 'resume'): Promise<Queue> {
+    return this.#json<Queue>({ method: 'POST', path: `v1/queues/${encodeURIComponent(type)}/${change}` });
   }
 
   /** How many workers there should be, and every term of the figure; `scale-unknown` where that is not known. */
@@ -178,6 +205,10 @@ export class DrayClient {
       });
     }
   }
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32);
 }
 
 function jobPath(id: string): string {

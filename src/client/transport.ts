@@ -18,6 +18,7 @@ export interface Call {
   readonly accept?: string;
   readonly json?: unknown;
   readonly body?: StreamedBody;
+  readonly idempotencyKey?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -40,6 +41,7 @@ function send(base: URL, call: Call): Promise<IncomingMessage> {
   const json = call.json === undefined ? undefined : Buffer.from(JSON.stringify(call.json));
   const headers: Record<string, string | number> = {
     accept: call.accept ?? 'application/json',
+    ...(call.idempotencyKey === undefined ? {} : { 'idempotency-key': call.idempotencyKey }),
     ...(json ? { 'content-type': 'application/json', 'content-length': json.length } : {}),
     ...(call.body ? { 'content-type': call.body.contentType, 'content-length': call.body.length } : {}),
   };

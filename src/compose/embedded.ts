@@ -1,5 +1,5 @@
 /** `dray serve`: everything on one machine. API, controller and worker live in this process, executors do not. */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { forgetWriter, openFilesystemBlobs } from '../blobs/filesystem.js';
@@ -9,7 +9,9 @@ import type { Config } from '../config/options.js';
 import { environment } from '../config/environment.js';
 import { version } from '../config/version.js';
 import { Autoscaler } from '../control/autoscaler.js';
+import { QueueBound } from '../control/queue-bound.js';
 import { Reconciler } from '../control/reconciler.js';
+import { Retention } from '../control/retention.js';
 import type { Engine } from '../engine/engine.js';
 import { openSqliteEngine } from '../engine/sqlite/index.js';
 import { Metrics } from '../http/metrics.js';
@@ -109,6 +111,20 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
   const workers = () => [worker.info()];
   const metrics = new Metrics({ engine, workers, scaling: () => autoscaler.plan(), clock });
   const reconciler = new Reconciler({ engine, clock, log });
+  const retention = new Retention({
+    engine,
+    blobs,
+    disk: { space: () => spaceOf(folder), blobBytes: () => blobs.usage() },
+    clock,
+    log,
+    policy: {
+      keepForMs: 1_000 * config.keepFor,
+      keepJobs: config.keepJobs,
+      diskShare: config.diskShare,
+      keepUploadsMs: 1_000 * config.keepUploads,
+    },
+  });
+  const queueBound = new QueueBound({ engine, clock, maxWaiting: config.maxWaiting });
   const app = await buildServer(
     {
       engine,
@@ -119,6 +135,7 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
       healthy: () => worker.healthy,
       scaling: () => autoscaler.plan(),
       metrics,
+      refuseWhenFull: () => queueBound.refuseWhenFull(),
       bodyLimit: config.bodyLimit,
       loopbackOnly: true,
       version,
@@ -134,17 +151,21 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
   reconciler.start();
   worker.start();
   autoscaler.start();
+  retention.start();
+  await queueBound.start();
 
   let closing: Promise<void> | undefined;
   const close = async (drained: Promise<void>): Promise<void> => {
     const closed = app.close();
     const scaled = autoscaler.stop();
+    const kept = Promise.all([retention.stop(), queueBound.stop()]);
     await drained;
     app.server.closeIdleConnections();
     const cancelTimer = clock.after(lingerMs, () => app.server.closeAllConnections());
     await closed;
     cancelTimer();
     await scaled;
+    await kept;
     await reconciler.stop();
     await engine.close();
     await blobs.close();
@@ -156,6 +177,12 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
       return (closing ??= close(drained));
     },
   };
+}
+
+/** Of the disk that a folder is on, in bytes: what this user may still write, and what is taken. */
+async function spaceOf(folder: string): Promise<{ free: number; used: number }> {
+  const { bsize, blocks, bfree, bavail } = await statfs(folder);
+  return { free: bavail * bsize, used: (blocks - bfree) * bsize };
 }
 
 function executorArgument(params: { config: Config; blobs: string; writer: string }): string {

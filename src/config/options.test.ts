@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseBytes, parseDuration, readConfig } from './options.js';
+import { parseBytes, parseDuration, parseShare, readConfig } from './options.js';
 
 describe('sizes', () => {
   it.each([
@@ -25,9 +25,10 @@ describe('durations', () => {
     ['60s', 60],
     ['5m', 300],
     ['2h', 7_200],
+    ['7d', 604_800],
   ])('takes %s', (text, seconds) => expect(parseDuration(text)).toBe(seconds));
 
-  it.each(['', 's', '-1', '1d', '1e3'])('does not take "%s"', (text) =>
+  it.each(['', 's', '-1', '1w', '1e3'])('does not take "%s"', (text) =>
     expect(parseDuration(text)).toBeUndefined(),
   );
 });
@@ -78,4 +79,16 @@ describe('the configuration', () => {
   ])('names the option that is wrong: %o', (flags, message) => {
     expect(() => readConfig(flags, {})).toThrow(message);
   });
+});
+
+describe('shares', () => {
+  it.each([
+    ['0.8', 0.8],
+    ['80%', 0.8],
+    ['1', 1],
+  ])('may be given as %s', (text, share) => expect(parseShare(text)).toBe(share));
+
+  it.each(['', '%', '-0.1', '0.8x', '8/10'])('may not be given as "%s"', (text) =>
+    expect(parseShare(text)).toBeUndefined(),
+  );
 });

@@ -3,7 +3,7 @@ import { availableMachine } from './machine.js';
 import { DrayError } from '../jobs/errors.js';
 import { GiB, KiB, limits, MiB } from '../jobs/limits.js';
 
-type OptionType = 'string' | 'integer' | 'bytes' | 'duration';
+type OptionType = 'string' | 'integer' | 'bytes' | 'duration' | 'share';
 
 export interface Option {
   /** camelCase: the key in Config. */
@@ -32,10 +32,17 @@ export interface Config {
   readonly simulate: number;
   readonly executorMemory: number;
   readonly bodyLimit: number;
+  readonly maxWaiting: number;
+  readonly keepFor: number;
+  readonly keepJobs: number;
+  readonly diskShare: number;
+  readonly keepUploads: number;
   readonly blas: string | undefined;
   readonly logLevel: string;
 }
 
+/** In seconds. */
+const day = 24 * 3_600;
 /** Below it an executor has no room for work beside itself. */
 const leastExecutorMemory = 256 * MiB;
 /** What all executors together may use of the memory, by default. */
@@ -135,6 +142,54 @@ export const options: readonly Option[] = [
     doc: 'largest request body',
   },
   {
+    name: 'maxWaiting',
+    flag: '--max-waiting',
+    variable: 'DRAY_MAX_WAITING',
+    type: 'integer',
+    default: '1000000',
+    min: 1,
+    doc: 'while so many jobs wait, new ones are refused with 429',
+  },
+  {
+    name: 'keepFor',
+    flag: '--keep-for',
+    variable: 'DRAY_KEEP_FOR',
+    type: 'duration',
+    default: '7d',
+    min: 1,
+    max: 10 * 365 * day,
+    doc: 'finished jobs are removed, with their blobs, when they are older than this',
+  },
+  {
+    name: 'keepJobs',
+    flag: '--keep-jobs',
+    variable: 'DRAY_KEEP_JOBS',
+    type: 'integer',
+    default: '1000000',
+    min: 0,
+    doc: 'no more finished jobs are kept than these; the oldest go first',
+  },
+  {
+    name: 'diskShare',
+    flag: '--disk-share',
+    variable: 'DRAY_DISK_SHARE',
+    type: 'share',
+    default: '0.8',
+    min: 0.01,
+    max: 1,
+    doc: 'the blobs may take this share of what they and the free room are together; above it finished jobs go, the oldest first',
+  },
+  {
+    name: 'keepUploads',
+    flag: '--keep-uploads',
+    variable: 'DRAY_KEEP_UPLOADS',
+    type: 'duration',
+    default: '24h',
+    min: 60,
+    max: 10 * 365 * day,
+    doc: 'a blob that no job uses is removed when it is older than this; it must be longer than an upload takes',
+  },
+  {
     name: 'blas',
     flag: '--blas',
     variable: 'DRAY_BLAS',
@@ -160,11 +215,18 @@ export function parseBytes(text: string): number | undefined {
   return Math.floor(Number(match[1]) * unit);
 }
 
-/** "250ms", "60s", "5m", "2h" or plain seconds, as seconds; undefined where it is none of these. */
+/** "250ms", "60s", "5m", "2h", "7d" or plain seconds, as seconds; undefined where it is none of these. */
 export function parseDuration(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h)?$/.exec(text.trim());
+  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/.exec(text.trim());
   if (!match) return undefined;
-  return Number(match[1]) * { ms: 0.001, s: 1, m: 60, h: 3_600 }[(match[2] ?? 's') as 'ms' | 's' | 'm' | 'h'];
+  const units = { ms: 0.001, s: 1, m: 60, h: 3_600, d: day };
+  return Number(match[1]) * units[(match[2] ?? 's') as keyof typeof units];
+}
+
+/** "0.8" or "80%", as a number; undefined where it is none of these. */
+export function parseShare(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)\s*(%?)$/.exec(text.trim());
+  return match ? Number(match[1]) / (match[2] === '%' ? 100 : 1) : undefined;
 }
 
 /**
@@ -206,6 +268,7 @@ export function readConfig(
 const parsers = {
   bytes: parseBytes,
   duration: parseDuration,
+  share: parseShare,
   integer: (text: string) => (/^\d+$/.test(text) ? Number(text) : undefined),
 };
 
@@ -224,6 +287,7 @@ function parse(option: Option, text: string): string | number {
     const wanted = {
       bytes: `a size of at least ${min / MiB >= 1 ? `${min / MiB}m` : `${min} bytes`}, such as 2g or 512m`,
       duration: `a time from ${min} to ${max} seconds, such as 30s or 5m`,
+      share: `a share from ${min} to ${max}, such as 0.8 or 80%`,
       integer: `a whole number from ${min} to ${max}`,
     }[option.type];
     throw new DrayError(

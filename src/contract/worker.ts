@@ -5,6 +5,7 @@ export const Worker = Type.Object(
   {
     id: Type.String(),
     pid: Type.Integer(),
+    types: Type.Array(Type.String(), { description: 'The job types that it serves.' }),
     slots: Type.Integer({ description: 'Jobs that it can run at a time.' }),
     busy: Type.Integer(),
     executors: Type.Array(

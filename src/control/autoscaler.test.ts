@@ -11,6 +11,8 @@ const policy: ScalingPolicy = { slotsPerWorker: 1, utilisation: 0.8, drainTarget
 const counted = (pending: number, submitted = pending): TypeCounts => ({
   type: 'sum',
   jobs: { scheduled: 0, pending, 'in-progress': 0, completed: 0, failed: 0, cancelled: 0 },
+  held: 0,
+  paused: false,
   pendingWork: pending,
   totals: {
     submitted,

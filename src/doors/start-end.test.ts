@@ -21,6 +21,7 @@ function doorTo(engine: Partial<Engine>): App {
     engine: engine as Engine,
     tasks,
     clock: systemClock,
+    refuseWhenFull: () => undefined,
     bodyLimit: 1e9,
   };
   startEndJobs(app, dependencies as Dependencies);
@@ -38,6 +39,9 @@ const job = (status: Status): Job => ({
   timeoutMs: 1,
   attempt: 1,
   maxAttempts: 5,
+  priority: 'normal',
+  held: false,
+  labels: {},
   createdAt: 0,
   worker: 'host:1',
   attempts: [],

@@ -10,6 +10,7 @@
  */
 import type { Status } from '../jobs/life-cycle.js';
 import type { Payload } from '../jobs/payload.js';
+import type { Priority } from '../jobs/priority.js';
 import type { RetryPolicy } from '../jobs/retry.js';
 
 export interface Failure {
@@ -44,6 +45,18 @@ export interface NewJob {
   readonly timeoutMs: number;
   /** A whole number from 1 on, in a unit of the type's own; see Task.work. */
   readonly work: number;
+  readonly priority: Priority;
+  /** The job is scheduled until then; absent or not in the future: it is pending at once. */
+  readonly runAt?: number;
+  /**
+   * Of the jobs of one type and name at most `places` are released at a time; the rest are held, and get their
+   * places by priority and age. A job has its place from there to its end or its backoff, also while it is handed
+   * back. The latest submit's number holds for all; where it is lower, nobody loses a place that he has.
+   */
+  readonly key?: { readonly name: string; readonly places: number };
+  readonly labels: Readonly<Record<string, string>>;
+  /** The blobs that the input names, and the one that holds it: `prune` leaves them while the job is there. */
+  readonly blobs: readonly string[];
 }
 
 export interface Job {
@@ -59,6 +72,11 @@ export interface Job {
   readonly attempt: number;
   /** How many attempts the job gets in all; a redrive grants `retry.attempts` more. */
   readonly maxAttempts: number;
+  readonly priority: Priority;
+  readonly key?: string;
+  /** True where the job is pending and waits for a place of its key. */
+  readonly held: boolean;
+  readonly labels: Readonly<Record<string, string>>;
   readonly createdAt: number;
   /** When a scheduled job is due. */
   readonly runAt?: number;
@@ -94,9 +112,13 @@ export interface TypeCounts {
   readonly type: string;
   /** Jobs in each status now. */
   readonly jobs: Readonly<Record<Status, number>>;
-  /** The work of the pending jobs together. */
+  /** Of the pending jobs, those that wait for a place of their key. */
+  readonly held: number;
+  /** True where nothing of the type is handed out. */
+  readonly paused: boolean;
+  /** The work of the pending jobs that are not held, together. */
   readonly pendingWork: number;
-  /** Since when the pending job has waited that has waited longest. */
+  /** Since when the job has waited that has waited longest, of those that are pending and not held. */
   readonly oldestPendingAt?: number;
   /** Counted up from some moment that a restart may move: readers take differences. */
   readonly totals: {
@@ -109,21 +131,50 @@ export interface TypeCounts {
   };
 }
 
-export interface ListParams {
+/** Which jobs are meant: those that fit in all that is given. */
+export interface JobFilter {
   readonly status?: Status;
   readonly type?: string;
+  readonly label?: { readonly name: string; readonly value: string };
+}
+
+/** Where a waiting job stands. Numbers of jobs are counted up to `limits.ahead`. */
+export interface Standing {
+  readonly job: Job;
+  readonly paused: boolean;
+  /**
+   * Jobs of its own type and priority that are handed out before it; of a held one, that get a place before it; 0 of
+   * a job that is not pending.
+   */
+  readonly ahead: number;
+  /** Of its key: how many jobs have a place, and how many places there are. */
+  readonly key?: { readonly taken: number; readonly places: number };
+}
+
+export interface ListParams extends JobFilter {
   /** From an earlier page's `nextCursor`. */
   readonly cursor?: string;
   readonly limit: number;
 }
 
 export interface Engine {
-  /** Stores all jobs or none, as `pending`. Durable when the promise resolves. Ids must be new. */
-  submit(params: { jobs: readonly NewJob[] }): Promise<readonly Job[]>;
+  /**
+   * Stores all jobs or none. Durable when the promise resolves. Ids must be new. With `once`, a submit whose key is
+   * known stores nothing: it gives the jobs of the first one as they are now, or a conflict where the fingerprint
+   * differs. Jobs that were removed since are missing then. A submit that was refused is not remembered.
+   */
+  submit(params: {
+    jobs: readonly NewJob[];
+    once?: { key: string; fingerprint: string };
+  }): Promise<
+    { readonly kind: 'stored' | 'repeated'; readonly jobs: readonly Job[] } | { readonly kind: 'conflict' }
+  >;
 
   /**
-   * Leases up to `max` pending jobs of the given types, oldest first. Waits until there is at least one, or
-   * until the signal aborts: then an empty list, never an error. Jobs leased at that very moment are still
+   * Leases up to `max` pending jobs of the given types that are neither held nor paused: of the priorities in
+   * their turns (src/jobs/priority.ts), within one the oldest first, and lists them in this order. Claims of the
+   * same types share their turns, and claims of other types do not change them. Waits until there is at least one
+   * job, or until the signal aborts: then an empty list, never an error. Jobs leased at that very moment are still
    * returned.
    */
   claim(params: {
@@ -147,6 +198,8 @@ export interface Engine {
     result: Payload;
     peakMemory?: number;
     ranMs?: number;
+    /** The blobs that the result names, and the one that holds it. */
+    blobs?: readonly string[];
   }): Promise<Outcome>;
 
   /**
@@ -170,12 +223,35 @@ export interface Engine {
   /** failed → pending, with `retry.attempts` more attempts. `stale` in any other state. */
   redrive(params: { id: string }): Promise<Outcome>;
 
+  /**
+   * Cancels or re-drives up to `limit` jobs that fit the filter and whose state allows it, newest first. Places of
+   * keys are given after all of these changes.
+   * @returns how many, and whether there may be more.
+   */
+  changeAll(params: {
+    change: 'cancel' | 'redrive';
+    filter: JobFilter;
+    limit: number;
+  }): Promise<{ readonly changed: number; readonly more: boolean }>;
+
+  /** Stops the hand-out of a type: what runs goes on, what waits stays. Again is harmless. */
+  pause(params: { type: string }): Promise<void>;
+
+  /** Goes on with it. */
+  resume(params: { type: string }): Promise<void>;
+
   get(params: { id: string }): Promise<Job | undefined>;
+
+  /** The job, and what it waits for where it is pending. */
+  standing(params: { id: string }): Promise<Standing | undefined>;
 
   /** Newest first. A page may be shorter than `limit` where its jobs are large; `nextCursor` tells. */
   list(params: ListParams): Promise<{ readonly jobs: readonly Job[]; readonly nextCursor?: string }>;
 
-  /** The counts of every type that ever had a job here. Cheap however many jobs there are. */
+  /**
+   * The counts of every type that has jobs or is paused, and of those whose jobs were all removed as long as their
+   * totals last. Cheap however many jobs there are.
+   */
   counts(): Promise<readonly TypeCounts[]>;
 
   /**
@@ -185,10 +261,25 @@ export interface Engine {
   subscribe(listener: (event: JobEvent) => void): () => void;
 
   /**
-   * Releases due jobs and expires leases that ran out. Safe to call at any time, from several places at once.
+   * Releases due jobs, then expires leases that ran out, and goes on where a key had so many free places that they
+   * could not be filled at once. Safe to call at any time, from several places at once.
    * @returns how many of each, and in how many ms the next scheduled job is due, where one is.
    */
   maintain(): Promise<{ readonly released: number; readonly expired: number; readonly nextDueInMs?: number }>;
+
+  /**
+   * Removes up to `limit` finished jobs: those that ended before `before`, and of the others the oldest so that at
+   * most `keep` are left. Forgets keys of submits that are older than `before` too.
+   * @returns how many jobs, the blobs that no job uses any more, and whether there is more to remove or to forget.
+   */
+  prune(params: {
+    before: number;
+    keep: number;
+    limit: number;
+  }): Promise<{ readonly removed: number; readonly blobs: readonly string[]; readonly more: boolean }>;
+
+  /** Those of the blobs that no job uses. */
+  unusedBlobs(params: { blobs: readonly string[] }): Promise<readonly string[]>;
 
   /** Resolves when the store answers. */
   ping(): Promise<void>;

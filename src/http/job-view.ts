@@ -4,12 +4,16 @@ import type { Job } from '../engine/engine.js';
 import type { Payload } from '../jobs/payload.js';
 
 export function viewJob(job: Job): JobView {
-  const { runAt, startedAt, finishedAt, worker, progress, error } = job;
+  const { key, runAt, startedAt, finishedAt, worker, progress, error } = job;
   return {
     id: job.id,
     type: job.type,
     status: job.status,
     version: job.version,
+    priority: job.priority,
+    ...(key === undefined ? {} : { concurrencyKey: key }),
+    ...(job.held ? { held: true } : {}),
+    labels: job.labels,
     ...payload('input', job.input),
     attempt: job.attempt,
     maxAttempts: job.maxAttempts,

@@ -10,6 +10,8 @@ const clock = new ManualClock();
 const counts = (changes: Partial<TypeCounts> = {}): TypeCounts => ({
   type: 'matmul',
   jobs: { scheduled: 1, pending: 4, 'in-progress': 2, completed: 30, failed: 3, cancelled: 5 },
+  held: 0,
+  paused: false,
   pendingWork: 80,
   oldestPendingAt: clock.now() - 2_500,
   totals: {
@@ -42,8 +44,15 @@ function metricsOf(sources: {
   return new Metrics({
     engine: { counts: sources.read ?? (() => Promise.resolve([counts()])) },
     workers: () => [
-      { id: 'w1', pid: 1, slots: 3, busy: 1, executors: [{ pid: 2, job: 'x', memory: 1 }] },
-      { id: 'w2', pid: 3, slots: 2, busy: 2, executors: [4, 5].map((pid) => ({ pid, memory: 1 })) },
+      { id: 'w1', pid: 1, types: [], slots: 3, busy: 1, executors: [{ pid: 2, job: 'x', memory: 1 }] },
+      {
+        id: 'w2',
+        pid: 3,
+        types: [],
+        slots: 2,
+        busy: 2,
+        executors: [4, 5].map((pid) => ({ pid, memory: 1 })),
+      },
     ],
     scaling: sources.scaling ?? (() => known),
     clock,

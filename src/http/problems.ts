@@ -49,7 +49,7 @@ export function prepareRefusal(
   const known = asDrayError(error);
   const { status } = known;
   if (status >= 500) request.log.error({ err: error }, 'request failed');
-  if (status === 503 || status === 507) void reply.header('retry-after', retryAfterSeconds);
+  if (status === 429 || status === 503 || status === 507) void reply.header('retry-after', retryAfterSeconds);
   if (!request.raw.complete) discardRest(request.raw, clock);
   void reply.code(status);
   return {

@@ -17,8 +17,12 @@ import type { Metrics } from './metrics.js';
 import { sendProblem } from './problems.js';
 import { logRequest, logRequests } from './request-log.js';
 import { blobRoutes } from './routes/blobs.js';
+import { bulkRoutes } from './routes/bulk.js';
+import { eventRoutes } from './routes/events.js';
+import { explainRoutes } from './routes/explain.js';
 import { jobRoutes } from './routes/jobs.js';
 import { metricsRoutes } from './routes/metrics.js';
+import { queueRoutes } from './routes/queues.js';
 import { scalingRoutes } from './routes/scaling.js';
 import { statusRoutes } from './routes/status.js';
 
@@ -102,6 +106,10 @@ async function nativeRoutes(app: App, dependencies: Dependencies): Promise<void>
   await app.register(swaggerUi, { routePrefix: '/docs' });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
   jobRoutes(app, dependencies);
+  bulkRoutes(app, dependencies);
+  eventRoutes(app, dependencies);
+  explainRoutes(app, dependencies);
+  queueRoutes(app, dependencies);
   blobRoutes(app, dependencies);
   statusRoutes(app, dependencies);
   scalingRoutes(app, dependencies);

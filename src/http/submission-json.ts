@@ -5,7 +5,7 @@
 import type { BlobStore } from '../blobs/blob-store.js';
 import type { SubmitJob } from '../contract/job.js';
 import { DrayError } from '../jobs/errors.js';
-import { limits } from '../jobs/limits.js';
+import { KiB, limits } from '../jobs/limits.js';
 import { ObjectSink } from '../json/object.js';
 import { RawValueSink } from '../json/raw.js';
 import { readJson } from '../json/read.js';
@@ -21,8 +21,20 @@ export interface SubmissionContext {
   readonly bodyLimit: number;
 }
 
-/** Members of the envelope besides the input are small. */
-const smallMember = 4_096;
+/** Members of the envelope besides the input are small: bytes that they may take, escapes and spaces included. */
+const memberLimits = new Map(
+  Object.entries({
+    type: 4_096,
+    retry: 4_096,
+    timeoutMs: 4_096,
+    priority: 4_096,
+    delayMs: 4_096,
+    runAt: 4_096,
+    concurrencyKey: 4_096,
+    maxConcurrency: 4_096,
+    labels: 64 * KiB,
+  } satisfies Record<Exclude<keyof SubmitJob, 'input'>, number>),
+);
 
 /**
  * @throws DrayError with a 4xx code that names the field, and in a matrix the row and column. The uploads
@@ -35,13 +47,17 @@ export async function readJsonSubmission(
   let type: ValueSink | undefined;
   let early: SpoolSink | undefined;
   const envelope = new ObjectSink((key) => {
-    if (key === 'type') return (type = new RawValueSink({ field: 'type', limit: smallMember }));
     if (key === 'input') {
       if (type) return inputSink(typeOf(type.value()), context);
       return (early = new SpoolSink(context.blobs));
     }
-    if (key === 'retry' || key === 'timeoutMs') return new RawValueSink({ field: key, limit: smallMember });
-    throw new DrayError('invalid-request', `body.${key.slice(0, 64)} is not known here`, { field: key });
+    const limit = memberLimits.get(key);
+    if (limit === undefined) {
+      throw new DrayError('invalid-request', `body.${key.slice(0, 64)} is not known here`, { field: key });
+    }
+    const member = new RawValueSink({ field: key, limit });
+    if (key === 'type') type = member;
+    return member;
   });
   try {
     const request = (await readJson(body, envelope, { limit: context.bodyLimit })) as SubmitJob;

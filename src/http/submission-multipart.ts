@@ -22,14 +22,19 @@ interface Parts {
   readonly files: Map<string, Promise<string>>;
 }
 
-/** @throws DrayError with a 4xx code. The uploads hold what was stored until then. */
+/**
+ * @param observe told every chunk of the body, in its order.
+ * @throws DrayError with a 4xx code. The uploads hold what was stored until then.
+ */
 export async function readMultipartSubmission(
   body: Readable,
   headers: IncomingHttpHeaders,
   context: SubmissionContext,
+  observe?: (chunk: Uint8Array) => void,
 ): Promise<SubmitJob> {
   const parts: Parts = { texts: new Map(), files: new Map() };
   try {
+    if (observe) body.on('data', observe);
     await parse(body, createParser(headers, context, parts), context.bodyLimit);
   } catch (error) {
     throw refusal(error);

@@ -3,10 +3,12 @@ import type { FastifyRequest } from 'fastify';
 import type { Readable } from 'node:stream';
 import { Compile } from 'typebox/compile';
 import { SubmitJob } from '../contract/job.js';
-import type { Job } from '../engine/engine.js';
+import type { Job, NewJob } from '../engine/engine.js';
 import { DrayError } from '../jobs/errors.js';
 import { admit } from '../tasks/admission.js';
 import type { Dependencies } from './dependencies.js';
+import { fingerprintOf, type Fingerprint } from './idempotency.js';
+import { batchLimit, ofBatch, readBatch } from './submission-batch.js';
 import { readJsonSubmission, type SubmissionContext } from './submission-json.js';
 import { readMultipartSubmission } from './submission-multipart.js';
 import { Uploads } from './uploads.js';
@@ -16,28 +18,105 @@ const schema = Compile(SubmitJob);
 /** Reads the body of a request as a submission; what it stores on the way goes through the context's uploads. */
 export type ReadSubmission = (request: FastifyRequest, context: SubmissionContext) => Promise<SubmitJob>;
 
+/** The jobs of a submission, in its order. */
+export interface Submitted {
+  readonly jobs: readonly [Job, ...Job[]];
+  /** True where these are the jobs of an earlier request with the same Idempotency-Key, as they are now. */
+  readonly repeated: boolean;
+}
+
 /**
- * @param read the form of the body: that of `/v1/jobs` unless a door says otherwise.
+ * One job, from a door that has its own form of the body and knows no Idempotency-Key.
  * @throws DrayError with a 4xx code; nothing of the request is left then.
  */
 export async function submitFrom(
   request: FastifyRequest,
   dependencies: Dependencies,
-  read: ReadSubmission = readSubmission,
+  read: ReadSubmission,
 ): Promise<Job> {
+  const { jobs } = await submitAll(request, dependencies, async (context) => [
+    await admitChecked(await read(request, context), dependencies, context.uploads),
+  ]);
+  return jobs[0];
+}
+
+/**
+ * One job in the forms of `POST /v1/jobs`.
+ * @throws DrayError with a 4xx code; nothing of the request is left then.
+ */
+export async function submitOne(request: FastifyRequest, dependencies: Dependencies): Promise<Submitted> {
+  const fingerprint = fingerprintOf(request);
+  const admitOne = async (context: SubmissionContext): Promise<NewJob[]> => [
+    await admitChecked(await readSubmission(request, context, fingerprint), dependencies, context.uploads),
+  ];
+  return submitAll(request, dependencies, admitOne, fingerprint);
+}
+
+/**
+ * All jobs of a batch, or none.
+ * @throws DrayError with a 4xx code that names the job; nothing of the request is left then.
+ */
+export async function submitBatch(request: FastifyRequest, dependencies: Dependencies): Promise<Submitted> {
+  const fingerprint = fingerprintOf(request);
+  const bodyLimit = Math.min(dependencies.bodyLimit, batchLimit);
+  const admitAll = async ({ uploads }: SubmissionContext): Promise<NewJob[]> => {
+    if (mediaTypeOf(request) !== 'application/json')
+      throw unsupported(request, 'a batch', 'application/json');
+    const batch = await readBatch(observed(bodyOf(request), fingerprint), bodyLimit);
+    const admitted: NewJob[] = [];
+    for (const [index, job] of batch.entries()) {
+      admitted.push(await ofBatch(index, () => admitChecked(job, dependencies, uploads)));
+    }
+    return admitted;
+  };
+  return submitAll(request, { ...dependencies, bodyLimit }, admitAll, fingerprint);
+}
+
+/** What the request stores goes with it where it is refused, or repeats an earlier one. */
+async function submitAll(
+  request: FastifyRequest,
+  dependencies: Dependencies,
+  admitAll: (context: SubmissionContext) => Promise<readonly NewJob[]>,
+  fingerprint?: Fingerprint,
+): Promise<Submitted> {
+  dependencies.refuseWhenFull();
   refuseTooLarge(request, dependencies.bodyLimit);
   const uploads = new Uploads(dependencies.blobs);
   try {
-    const submission = await read(request, { ...dependencies, uploads });
-    if (!schema.Check(submission)) throw misfit(submission);
-    const admitted = await admit(submission, dependencies);
-    if ('blob' in admitted.input) uploads.add(admitted.input.blob);
-    const [job] = await dependencies.engine.submit({ jobs: [admitted] });
-    return job!;
+    const admitted = await admitAll({ ...dependencies, uploads });
+    const once = fingerprint?.once();
+    const answer = await dependencies.engine.submit({ jobs: admitted, ...(once && { once }) });
+    if (answer.kind === 'conflict') {
+      throw new DrayError(
+        'idempotency-conflict',
+        'another request was accepted under this Idempotency-Key: take a new key for a new request',
+        { field: 'headers.idempotency-key' },
+      );
+    }
+    if (answer.jobs.length < admitted.length) {
+      throw new DrayError(
+        'job-not-found',
+        'this Idempotency-Key is that of an earlier request whose jobs are no longer kept',
+      );
+    }
+    const repeated = answer.kind === 'repeated';
+    if (repeated) await uploads.discard();
+    return { jobs: answer.jobs as readonly [Job, ...Job[]], repeated };
   } catch (error) {
     await uploads.discard();
     throw error;
   }
+}
+
+async function admitChecked(
+  submission: unknown,
+  dependencies: Dependencies,
+  uploads: Uploads,
+): Promise<NewJob> {
+  if (!schema.Check(submission)) throw misfit(submission);
+  const admitted = await admit(submission, dependencies);
+  if ('blob' in admitted.input) uploads.add(admitted.input.blob);
+  return admitted;
 }
 
 /** Says no by the announced length, before a byte of the body is read. @throws DrayError `body-too-large`. */
@@ -47,17 +126,36 @@ export function refuseTooLarge(request: FastifyRequest, limit: number): void {
   throw new DrayError('body-too-large', `the body has ${announced} bytes, the limit is ${limit}`);
 }
 
-async function readSubmission(request: FastifyRequest, context: SubmissionContext): Promise<SubmitJob> {
-  const mediaType = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+async function readSubmission(
+  request: FastifyRequest,
+  context: SubmissionContext,
+  fingerprint: Fingerprint | undefined,
+): Promise<SubmitJob> {
+  const mediaType = mediaTypeOf(request);
   const body = request.body as Readable | undefined;
   if (mediaType === 'multipart/form-data' && body) {
-    return readMultipartSubmission(body, request.headers, context);
+    return readMultipartSubmission(body, request.headers, context, fingerprint?.observe);
   }
-  if (mediaType === 'application/json') return readJsonSubmission(bodyOf(request), context);
-  throw new DrayError(
-    'unsupported-media-type',
-    `content type "${mediaType.slice(0, 80)}": a job is sent as application/json or multipart/form-data`,
-  );
+  if (mediaType === 'application/json') {
+    return readJsonSubmission(observed(bodyOf(request), fingerprint), context);
+  }
+  throw unsupported(request, 'a job', 'application/json or multipart/form-data');
+}
+
+function mediaTypeOf(request: FastifyRequest): string {
+  return (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+}
+
+function unsupported(request: FastifyRequest, what: string, taken: string): DrayError {
+  const given = mediaTypeOf(request).slice(0, 80);
+  return new DrayError('unsupported-media-type', `content type "${given}": ${what} is sent as ${taken}`);
+}
+
+function observed(
+  body: AsyncIterable<Uint8Array>,
+  fingerprint: Fingerprint | undefined,
+): AsyncIterable<Uint8Array> {
+  return fingerprint ? fingerprint.through(body) : body;
 }
 
 /** The bytes of the body as they arrive; none where there is no body. */
@@ -71,8 +169,14 @@ async function* nothing(): AsyncIterable<Uint8Array> {
 
 function misfit(submission: unknown): DrayError {
   const [error] = schema.Errors(submission);
-  const field = (error?.instancePath ?? '').slice(1).replaceAll('/', '.') || 'body';
-  return new DrayError('invalid-request', `${field}: ${error?.message ?? 'does not fit its schema'}`, {
-    field,
-  });
+  const path = (error?.instancePath ?? '').slice(1).replaceAll('/', '.').slice(0, 128);
+  const field = path || 'body';
+  return new DrayError('invalid-request', `${field}: ${reasonOf(error, path)}`, { field });
+}
+
+function reasonOf(error: { keyword: string; message: string } | undefined, path: string): string {
+  if (path.startsWith('labels.') && error?.keyword === 'boolean') {
+    return 'the name of a label has 1 to 64 characters of A–Z a–z 0–9 . _ / -';
+  }
+  return error?.message ?? 'does not fit its schema';
 }

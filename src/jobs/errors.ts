@@ -120,6 +120,12 @@ export const errorCatalogue = catalogue({
     title: "The job's state does not allow this",
     help: 'The detail names the state. Only failed jobs can be re-driven, only unfinished ones cancelled.',
   },
+  'idempotency-conflict': {
+    status: 409,
+    permanent: true,
+    title: 'The Idempotency-Key belongs to another request',
+    help: 'A request with the same key and another address, content type or body was accepted before. Take a new key for a new request; repeat a request with the very same bytes, in multipart/form-data with the same boundary.',
+  },
   'result-not-ready': {
     status: 409,
     permanent: true,
@@ -137,6 +143,12 @@ export const errorCatalogue = catalogue({
     permanent: true,
     title: 'The range lies outside of the data',
     help: 'The Content-Range header gives the size.',
+  },
+  'queue-full': {
+    status: 429,
+    permanent: false,
+    title: 'Too many jobs wait',
+    help: 'Try again after Retry-After. More executors drain the queue faster; --max-waiting is how long it may be.',
   },
   'storage-full': {
     status: 507,

@@ -19,7 +19,21 @@ export const limits = {
   listBytes: 4 * MiB,
   timeout: { default: 3_600_000, max: 7 * 24 * 3_600_000 },
   attempts: 100,
+  /** How far ahead a job may be scheduled. */
+  delay: 365 * 24 * 3_600_000,
+  /** Characters of a concurrency key, and the most places that one may have. */
+  key: 256,
+  places: 10_000,
+  /** Labels of a job, and characters of a label's value. */
+  labels: 16,
+  labelValue: 256,
+  /** Jobs that one request may submit. */
+  batch: 1_000,
+  /** Different blobs that an input or a result may name. */
+  blobs: 1_000,
   executorMemory: 3 * GiB,
+  /** How far the jobs before a waiting one are counted. */
+  ahead: 10_000,
   /** An attempt's history entries kept per job, newest last. */
   history: 20,
 } as const;

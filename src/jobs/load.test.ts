@@ -11,6 +11,8 @@ interface Counted {
   readonly type?: string;
   readonly pending?: number;
   readonly pendingWork?: number;
+  readonly held?: number;
+  readonly paused?: boolean;
   readonly oldestPendingAt?: number;
   readonly submitted?: number;
   readonly completed?: number;
@@ -23,6 +25,8 @@ const counted = (given: Counted): CountedType => {
   return {
     type,
     jobs: { pending },
+    held: given.held ?? 0,
+    paused: given.paused ?? false,
     pendingWork: given.pendingWork ?? pending,
     ...(oldestPendingAt === undefined ? {} : { oldestPendingAt }),
     totals: { submitted, attempts: { completed }, ranMs, work: given.work ?? completed },
@@ -176,6 +180,13 @@ describe('the backlog', () => {
 
   it('does not take jobs for free where nobody measured how long they ran', () => {
     expect(measured(reading(0, { pending: 7, completed: 20, ranMs: 0 })).backlogSeconds).toBe(7);
+  });
+
+  it('leaves out what no worker would get: held jobs, and all of a paused type', () => {
+    const held = { type: 'a', pending: 9, held: 5, oldestPendingAt: started - 1_000 };
+    const paused = { type: 'b', pending: 50, paused: true, oldestPendingAt: started - 90_000 };
+    const backlog = measured(reading(0, held, paused));
+    expect(backlog).toMatchObject({ backlogJobs: 4, backlogSeconds: 4, oldestAge: 1 });
   });
 
   it('forgets a type that the store no longer has', () => {

@@ -14,6 +14,10 @@ import type { ScalingSnapshot } from './scaling.js';
 export interface CountedType {
   readonly type: string;
   readonly jobs: { readonly pending: number };
+  /** Of the pending jobs, those that wait for a place of their key: more workers would not help them. */
+  readonly held: number;
+  /** True where nothing of the type is handed out, so that nothing of it is a backlog. */
+  readonly paused: boolean;
   readonly pendingWork: number;
   /** Milliseconds since the epoch. */
   readonly oldestPendingAt?: number;
@@ -121,7 +125,7 @@ export function snapshotOf(
   return {
     arrivalRate: arrivals / watchedSeconds,
     serviceTime: weights > 0 ? sum((type) => weight(type) * serviceTimeOf(type)) / weights : 0,
-    backlogJobs: sum(({ counted }) => counted.jobs.pending),
+    backlogJobs: sum(({ counted }) => releasedOf(counted)),
     backlogSeconds: sum(backlogSecondsOf),
     oldestAge: estimate.oldestAge,
     ...workers,
@@ -155,13 +159,19 @@ function serviceTimeOf(type: TypeEstimate): number {
   return isMeasured(type) ? type.ranMs / 1_000 / type.completed : assumedServiceTime;
 }
 
-function backlogSecondsOf(type: TypeEstimate): number {
-  const { jobs, pendingWork } = type.counted;
-  return isMeasured(type)
-    ? (pendingWork * type.ranMs) / 1_000 / type.work
-    : jobs.pending * assumedServiceTime;
+/** The jobs that a free worker would get. */
+function releasedOf({ jobs, held, paused }: CountedType): number {
+  return paused ? 0 : jobs.pending - held;
 }
 
-function ageOf({ oldestPendingAt }: CountedType, now: number): number {
-  return oldestPendingAt === undefined ? 0 : (now - oldestPendingAt) / 1_000;
+function backlogSecondsOf(type: TypeEstimate): number {
+  const { paused, pendingWork } = type.counted;
+  if (paused) return 0;
+  return isMeasured(type)
+    ? (pendingWork * type.ranMs) / 1_000 / type.work
+    : releasedOf(type.counted) * assumedServiceTime;
+}
+
+function ageOf({ oldestPendingAt, paused }: CountedType, now: number): number {
+  return oldestPendingAt === undefined || paused ? 0 : (now - oldestPendingAt) / 1_000;
 }

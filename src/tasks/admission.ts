@@ -5,6 +5,8 @@ import type { Clock } from '../clock.js';
 import type { SubmitJob } from '../contract/job.js';
 import type { NewJob } from '../engine/engine.js';
 import { limits } from '../jobs/limits.js';
+import { blobsOf } from '../jobs/payload.js';
+import { DrayError } from '../jobs/errors.js';
 import { defaultRetry } from '../jobs/retry.js';
 import type { TaskRegistry } from './registry.js';
 
@@ -24,12 +26,60 @@ export async function admit(
   const input = task.admit
     ? await task.admit(given, { blobs: context.blobs, maxMatrixElements: limits.matrixElements })
     : given;
+  const runAt = dueTime(request, context.clock.now());
+  const key = keyOf(request);
+  const labels = request.labels ?? {};
+  for (const [name, value] of Object.entries(labels)) checkText(value, `labels.${name}`);
+  const named = blobsOf(input, 'input');
+  const payload = await storePayload(context.blobs, input, 'input');
   return {
     id: context.clock.id(),
     type: request.type,
-    input: await storePayload(context.blobs, input, 'input'),
+    input: payload,
     retry: { ...defaultRetry, ...request.retry },
     timeoutMs: request.timeoutMs ?? limits.timeout.default,
     work: task.work?.(input) ?? 1,
+    priority: request.priority ?? 'normal',
+    ...(runAt === undefined ? {} : { runAt }),
+    ...(key === undefined ? {} : { key }),
+    labels,
+    blobs: 'blob' in payload ? [...named, payload.blob] : named,
   };
+}
+
+/** @returns undefined where the job may run at once. */
+function dueTime({ delayMs, runAt }: SubmitJob, now: number): number | undefined {
+  if (runAt === undefined) return delayMs === undefined || delayMs === 0 ? undefined : now + delayMs;
+  const refuse = (reason: string): DrayError =>
+    new DrayError('invalid-request', `runAt: ${reason}`, { field: 'runAt' });
+  if (delayMs !== undefined) throw refuse('the job has a delayMs too; give one of them');
+  const due = Date.parse(runAt);
+  if (!Number.isFinite(due)) throw refuse('there is no such time; write it as 2030-01-31T12:00:00Z');
+  if (due > now + limits.delay) throw refuse('is more than a year ahead; submit the job later');
+  return due > now ? due : undefined;
+}
+
+function keyOf({ concurrencyKey, maxConcurrency }: SubmitJob): NewJob['key'] {
+  if (concurrencyKey !== undefined) {
+    checkText(concurrencyKey, 'concurrencyKey');
+    return { name: concurrencyKey, places: maxConcurrency ?? 1 };
+  }
+  if (maxConcurrency === undefined) return undefined;
+  throw new DrayError(
+    'invalid-request',
+    'maxConcurrency: holds for the jobs of one concurrencyKey, which is missing',
+    { field: 'maxConcurrency' },
+  );
+}
+
+/** Names are compared byte by byte in the store: what it cannot hold as it is would become another's name. */
+function checkText(text: string, field: string): void {
+  if (/^(?:(?![\p{Cc}\p{Cs}]).)*$/su.test(text)) return;
+  throw new DrayError(
+    'invalid-request',
+    `${field}: control characters and unpaired surrogates are not taken`,
+    {
+      field,
+    },
+  );
 }

@@ -129,7 +129,9 @@ export class Attempt {
     if (this.#outcome === 'cancelled' || this.#outcome === 'expired') return 'not written';
     if (run.kind === 'done') {
       const ranMs = this.#ranMs ?? 0;
-      return this.#persist(() => this.#engine.complete({ ...end, ranMs, result: run.result }));
+      return this.#persist(() =>
+        this.#engine.complete({ ...end, ranMs, result: run.result, blobs: run.blobs }),
+      );
     }
     if (this.#outcome === 'released') {
       return this.#persist(() => this.#engine.release({ id: job.id, token }));

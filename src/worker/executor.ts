@@ -28,7 +28,7 @@ export interface ExecutorOptions {
 }
 
 export type RunOutcome = { readonly peakMemory: number } & (
-  | { readonly kind: 'done'; readonly result: Payload }
+  | { readonly kind: 'done'; readonly result: Payload; readonly blobs: readonly string[] }
   | { readonly kind: 'failed'; readonly failure: Failure }
   /** The child never got as far as taking a job: not the job's fault. */
   | { readonly kind: 'not-started'; readonly failure: Failure }

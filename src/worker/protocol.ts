@@ -28,5 +28,10 @@ export type RunReport =
       readonly message: string;
       readonly details?: object;
     }
-  | { readonly kind: 'done'; readonly result: Payload }
+  | {
+      readonly kind: 'done';
+      readonly result: Payload;
+      /** Those that the result names, and the one that holds it. */
+      readonly blobs: readonly string[];
+    }
   | { readonly kind: 'failed'; readonly failure: Failure };

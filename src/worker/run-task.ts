@@ -7,6 +7,7 @@ import { loadPayload, storePayload } from '../blobs/payload.js';
 import type { Clock } from '../clock.js';
 import type { Failure, Progress } from '../engine/engine.js';
 import { DrayError } from '../jobs/errors.js';
+import { blobsOf } from '../jobs/payload.js';
 import type { TaskRegistry } from '../tasks/registry.js';
 import { PermanentError, type TaskContext } from '../tasks/task.js';
 import type { FromExecutor, RunMessage, RunReport, ToExecutor } from './protocol.js';
@@ -75,9 +76,10 @@ async function runOne(
     const input = await loadPayload(blobs, message.input);
     const output = await tasks.get(message.type).run(input, context);
     tasks.checkOutput(message.type, output);
+    const named = blobsOf(output, 'output');
     const result = await storePayload(blobs, output, 'output');
     progress.end();
-    report({ kind: 'done', result });
+    report({ kind: 'done', result, blobs: 'blob' in result ? [...named, result.blob] : named });
   } catch (error) {
     progress.end();
     report({ kind: 'failed', failure: describe(error) });

@@ -144,6 +144,7 @@ export class Worker {
     return {
       id: this.#options.id,
       pid: process.pid,
+      types: [...this.#options.types],
       slots: this.#pool.size,
       busy: this.#pool.busy,
       executors: this.#pool.all.map((executor) => ({

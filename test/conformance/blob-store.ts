@@ -268,6 +268,22 @@ export function blobStoreConformance(
         expect(await store.list({ after: ids[2]!, limit: 10 })).toEqual([]);
       });
 
+      test('says how much room its blobs take, about', async () => {
+        expect(await store.usage()).toBe(0);
+        const { id } = await put(noise(1_000_000));
+        const { id: other } = await put(noise(500_000));
+        const within = async (least: number): Promise<void> => {
+          const bytes = await store.usage();
+          expect(bytes).toBeGreaterThanOrEqual(least);
+          expect(bytes).toBeLessThan(1.1 * least);
+        };
+        await within(1_500_000);
+        await store.delete({ id });
+        await within(500_000);
+        await store.delete({ id: other });
+        expect(await store.usage()).toBe(0);
+      });
+
       test('deletes a blob once', async () => {
         const { id } = await put(Buffer.from('x'));
         const { id: other } = await put(Buffer.from('y'));

@@ -119,6 +119,45 @@ describe('dray submit', () => {
     expect(JSON.parse(await readFile(join(folder, 'C.json'), 'utf8'))).toEqual([[4, 5], [10, 11]]); // prettier-ignore
   });
 
+  it('passes on when and beside what the job runs, and finds it by its label', async () => {
+    const options = ['--priority', 'high', '--key', 'tenant-7', '--max-concurrency', '2', '--delay', '1h'];
+    const labels = ['--label', 'team=red', '--label', 'cli=a=b'];
+    const job = await drayJson<Job>('submit', 'echo', '-d', ...options, ...labels);
+    expect(job).toMatchObject({
+      status: 'scheduled',
+      priority: 'high',
+      concurrencyKey: 'tenant-7',
+      labels: { team: 'red', cli: 'a=b' },
+    });
+    const { jobs } = await drayJson<JobList>('jobs', 'list', '--label', 'cli=a=b');
+    expect(jobs.map(({ id }) => id)).toEqual([job.id]);
+    const { out } = await dray('jobs', 'get', job.id);
+    expect(out).toMatch(/priority +high\nkey +tenant-7\nlabels +team=red cli=a=b\n/);
+    const at = await drayJson<Job>('submit', 'echo', '-d', '--at', '2001-01-01T00:00:00Z');
+    expect(at.status).not.toBe('scheduled');
+    const { code, err } = await dray('submit', 'echo', '--label', 'red');
+    expect([code, err]).toEqual([2, expect.stringContaining('--label: "red" is not name=value')]);
+  });
+
+  it('gives the same job under the same --idempotency-key, for files too', async () => {
+    for (const given of [['echo'], ['matmul', 'A.npy', 'B.npy']]) {
+      const run = (): Promise<Job> =>
+        drayJson<Job>('submit', ...given, '-d', '--idempotency-key', `cli-${given[0]!}`);
+      expect((await run()).id).toBe((await run()).id);
+    }
+    const { code, err } = await dray(
+      'submit',
+      'sleep',
+      '-d',
+      '--idempotency-key',
+      'cli-echo',
+      '-i',
+      '{"seconds":0}',
+    );
+    expect(code).toBe(1);
+    expect(err).toContain('another request was accepted under this Idempotency-Key');
+  });
+
   it('says what was wrong and what to do where the server refuses', async () => {
     const { code, err } = await dray('submit', 'matmul', 'A.npy', 'A.npy', '-o', 'X.npy');
     expect(code).toBe(1);
@@ -242,5 +281,29 @@ describe('dray scale explain', () => {
     expect(code).toBe(0);
     expect(out).toMatch(/^\d+ workers? wanted/);
     expect(out).toContain('drain_target');
+  });
+});
+
+describe('dray queues and filters', () => {
+  it('pause a type, explain why its job waits, cancel by filter and go on', async () => {
+    expect(await dray('queues', 'pause', 'start-end')).toMatchObject({
+      code: 0,
+      out: 'start-end is paused\n',
+    });
+    const { id } = await drayJson<Job>(
+      'submit',
+      'start-end',
+      '--input',
+      '{"start": "", "end": ""}',
+      '--detach',
+    );
+    expect((await dray('jobs', 'explain', id)).out).toContain('the type "start-end" is paused');
+    expect((await dray('queues')).out).toMatch(/^start-end +1 .*paused$/m);
+    const unsure = await dray('jobs', 'cancel', '--type', 'start-end');
+    expect(unsure.code).toBe(2);
+    expect(unsure.err).toContain('--yes');
+    expect((await dray('jobs', 'cancel', '--type', 'start-end', '--yes')).out).toBe('1 job cancelled\n');
+    expect(await dray('queues', 'resume', 'start-end')).toMatchObject({ code: 0 });
+    expect((await dray('jobs', 'cancel', id, '--all')).code).toBe(2);
   });
 });

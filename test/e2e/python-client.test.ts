@@ -114,6 +114,32 @@ except dray.ServerUnreachable as e: print(e)`);
     ]);
   });
 
+  it('submits with a priority, a time, a key, labels and under an Idempotency-Key, and in batches', async () => {
+    const printed = await run(`
+client = dray.Client()
+def submit():
+    return client.submit("echo", 1, priority="high", delay_ms=60000, concurrency_key="k", max_concurrency=2,
+                         labels={"from": "python"}, idempotency_key="python-1")
+job = submit()
+print(job["status"], job["priority"], job["concurrencyKey"], job["labels"])
+print(submit()["id"] == job["id"], [found["id"] for found in client.list(label="from=python")] == [job["id"]])
+print(client.submit("echo", 1, run_at="2001-01-01T00:00:00Z")["status"])
+batch = [{"type": "echo", "input": i} for i in range(3)]
+jobs = client.submit_batch(batch, idempotency_key="python-2")
+print(len(jobs), client.submit_batch(batch, idempotency_key="python-2")[2]["id"] == jobs[2]["id"])
+print(client.wait(jobs[2]["id"])["result"])
+try: client.submit_batch(batch[:1], idempotency_key="python-2")
+except dray.ProblemError as e: print(e.status, e.code)`);
+    expect(printed.split('\n')).toEqual([
+      "scheduled high k {'from': 'python'}",
+      'True True',
+      'pending',
+      '3 True',
+      '2',
+      '409 idempotency-conflict',
+    ]);
+  });
+
   it('gives results as JSON and lists jobs page by page', async () => {
     const printed = await run(`
 client = dray.Client()

@@ -58,11 +58,15 @@ function startWorker(program: string, options: { slots?: number; leaseMs?: numbe
   worker.start();
 }
 
+const plain = { priority: 'normal', labels: {}, blobs: [] } as const;
+
 async function submit(rest: Partial<NewJob> = {}): Promise<string> {
   const id = systemClock.id();
   const retry = { attempts: 5, baseMs: 0, factor: 1, capMs: 0 };
   await engine.submit({
-    jobs: [{ id, type: 'any', input: { inline: null }, retry, timeoutMs: 60_000, work: 1, ...rest }],
+    jobs: [
+      { id, type: 'any', input: { inline: null }, retry, timeoutMs: 60_000, work: 1, ...plain, ...rest },
+    ],
   });
   return id;
 }

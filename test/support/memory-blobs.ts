@@ -83,6 +83,10 @@ export class MemoryBlobs implements BlobStore {
     return Promise.resolve(ids.slice(0, limit));
   }
 
+  usage(): Promise<number> {
+    return Promise.resolve([...this.#blobs.values()].reduce((sum, { bytes }) => sum + bytes.length, 0));
+  }
+
   delete({ id }: { id: string }): Promise<boolean> {
     return Promise.resolve(this.#blobs.delete(id));
   }

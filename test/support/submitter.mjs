@@ -10,7 +10,19 @@ const retry = { attempts: 2, baseMs: 1, factor: 2, capMs: 1 };
 const submit = async () => {
   const id = clock.id();
   await engine.submit({
-    jobs: [{ id, type: 'echo', input: { inline: { id } }, retry, timeoutMs: 1_000, work: 1 }],
+    jobs: [
+      {
+        id,
+        type: 'echo',
+        input: { inline: { id } },
+        retry,
+        timeoutMs: 1_000,
+        work: 1,
+        priority: 'normal',
+        labels: {},
+        blobs: [],
+      },
+    ],
   });
   process.stdout.write(`${id}\n`);
 };

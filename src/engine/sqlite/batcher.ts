@@ -17,7 +17,13 @@ export interface Entry {
 const batchLimit = 1_000;
 
 /** The operations after which jobs may be pending that were not before. */
-const makesPending: ReadonlySet<OperationName> = new Set(['submit', 'release', 'redrive', 'maintain']);
+const makesPending: ReadonlySet<OperationName> = new Set([
+  'submit',
+  'release',
+  'redrive',
+  'resume',
+  'maintain',
+]);
 
 export class Batcher {
   readonly #clock: Clock;
@@ -26,6 +32,8 @@ export class Batcher {
   #queue: Entry[] = [];
   #inFlight: readonly Entry[] | undefined;
   #scheduled = false;
+  /** Jobs may be claimed that the waiting claims have not been asked about. */
+  #wake = false;
   #stopped: DrayError | undefined;
   #onIdle: (() => void) | undefined;
 
@@ -63,7 +71,8 @@ export class Batcher {
   #flush(): void {
     if (this.#inFlight) return;
     const calls = this.#queue.splice(0, batchLimit);
-    const wake = calls.some((entry) => makesPending.has(entry.request.op));
+    const wake = this.#wake || calls.some((entry) => makesPending.has(entry.request.op));
+    this.#wake = false;
     // Claims come last, so they see the jobs of their own batch; and a claim that waits goes along with every
     // batch that could give it a job, so none can miss its wake-up.
     const entries = [...calls, ...this.#claims.take({ wake })];
@@ -79,11 +88,12 @@ export class Batcher {
   }
 
   /** Takes the thread's reply to the batch in flight. */
-  onReply({ answers }: Reply): void {
+  onReply({ answers, wake }: Reply): void {
     const entries = this.#inFlight ?? [];
     this.#inFlight = undefined;
     entries.forEach((entry, index) => entry.settle(answers[index]!));
-    if (this.#queue.length > 0 || this.#claims.hasFresh || this.#onIdle) this.schedule();
+    this.#wake = wake && this.#claims.hasWaiting;
+    if (this.#queue.length > 0 || this.#claims.hasFresh || this.#wake || this.#onIdle) this.schedule();
   }
 
   /** Refuses new calls, and resolves when those that were made are answered. */

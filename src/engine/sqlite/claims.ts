@@ -30,6 +30,10 @@ export class ClaimQueue {
     return this.#fresh.length > 0;
   }
 
+  get hasWaiting(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   /** Resolves with leases; with none where the signal aborted while there was nothing to lease. */
   add(params: Claim['params'], signal: AbortSignal): Promise<readonly Lease[]> {
     if (this.#closed) return Promise.reject(this.#closed);

@@ -21,8 +21,14 @@ const job = (id: string): StoredJob => ({
   timeoutMs: 1,
   maxAttempts: 5,
   work: 1,
+  priority: 1,
+  key: null,
+  places: null,
+  labels: '{}',
+  runAt: null,
+  blobs: [],
 });
-const submit = (...ids: string[]): Request => ({ op: 'submit', params: { jobs: ids.map(job) } });
+const submit = (...ids: string[]): Request => ({ op: 'submit', params: { jobs: ids.map(job), once: null } });
 
 describe('sqlite database', () => {
   let folder: string;
@@ -136,7 +142,7 @@ describe('sqlite database', () => {
     db.exec(`PRAGMA max_page_count = ${pragma('page_count') as number}`);
     const large: Request = {
       op: 'submit',
-      params: { jobs: [{ ...job('large'), input: `"${'x'.repeat(1e6)}"` }] },
+      params: { jobs: [{ ...job('large'), input: `"${'x'.repeat(1e6)}"` }], once: null },
     };
     const { answers, changes } = run(large, { op: 'get', params: { id: 'first' } });
     expect(answers).toMatchObject([{ ok: false, error: { code: 'storage-full' } }, { ok: true }]);
@@ -150,7 +156,7 @@ describe('sqlite database', () => {
       op: 'claim',
       params: { worker: 'w', types: ['echo'], max: 1, leaseMs: 1, token: 't' },
     });
-    const complete = { token: 't-1', result: '1', resultBlob: null, peakMemory: null, ranMs: 0 };
+    const complete = { token: 't-1', result: '1', resultBlob: null, peakMemory: null, ranMs: 0, blobs: [] };
     run({ op: 'complete', params: { id: 'a', ...complete } });
     run({ op: 'complete', params: { id: 'a', ...complete } });
     const audit = (): unknown[] => db.prepare('SELECT job, attempt, token, at FROM completions').all();

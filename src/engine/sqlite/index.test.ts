@@ -19,6 +19,9 @@ const newJob = (inline: unknown = null): NewJob => ({
   retry: defaultRetry,
   timeoutMs: 1_000,
   work: 1,
+  priority: 'normal',
+  labels: {},
+  blobs: [],
 });
 
 const claim = (engine: Engine, max = 1) =>
@@ -153,8 +156,9 @@ describe('sqlite engine', () => {
         expect(await stored()).toEqual(accepted);
 
         rmSync(ballast);
-        const [late] = await engine.submit({ jobs: [newJob(text)] });
-        expect(await stored()).toEqual([...accepted, late!.id]);
+        const late = newJob(text);
+        await engine.submit({ jobs: [late] });
+        expect(await stored()).toEqual([...accepted, late.id]);
         const [lease] = await claim(engine);
         expect(lease!.job.id).toBe(accepted[0]);
         await engine.close();

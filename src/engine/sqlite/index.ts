@@ -9,15 +9,15 @@ import type {
   JobEvent,
   Lease,
   ListParams,
-  NewJob,
   Outcome,
+  Standing,
   TypeCounts,
 } from '../engine.js';
 import { Batcher } from './batcher.js';
 import { ClaimQueue } from './claims.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { Listeners } from './listeners.js';
-import { payloadColumns, readRecord, statusNumbers, storedJob, submittedJob } from './rows.js';
+import { payloadColumns, readRecord, storedFilter, storedJob, submittedJob } from './rows.js';
 import { StoreThread } from './store-thread.js';
 
 /**
@@ -54,9 +54,13 @@ class SqliteEngine implements Engine {
     });
   }
 
-  async submit({ jobs }: { jobs: readonly NewJob[] }): Promise<readonly Job[]> {
-    const { createdAt } = await this.#batcher.call('submit', { jobs: jobs.map(storedJob) });
-    return jobs.map((job) => submittedJob(job, createdAt));
+  async submit({ jobs, once }: Parameters<Engine['submit']>[0]): ReturnType<Engine['submit']> {
+    const answer = await this.#batcher.call('submit', { jobs: jobs.map(storedJob), once: once ?? null });
+    if (answer.kind === 'conflict') return answer;
+    if (answer.records) {
+      return { kind: answer.kind, jobs: answer.records.map((record) => readRecord(record).job) };
+    }
+    return { kind: 'stored', jobs: jobs.map((job) => submittedJob(job, answer.createdAt)) };
   }
 
   claim(params: {
@@ -84,9 +88,17 @@ class SqliteEngine implements Engine {
   }
 
   complete(params: Parameters<Engine['complete']>[0]): Promise<Outcome> {
-    const { id, token, result, peakMemory = null, ranMs = 0 } = params;
+    const { id, token, result, peakMemory = null, ranMs = 0, blobs = [] } = params;
     const { json, blob } = payloadColumns(result);
-    return this.#batcher.call('complete', { id, token, result: json, resultBlob: blob, peakMemory, ranMs });
+    return this.#batcher.call('complete', {
+      id,
+      token,
+      result: json,
+      resultBlob: blob,
+      peakMemory,
+      ranMs,
+      blobs,
+    });
   }
 
   fail(params: {
@@ -118,6 +130,33 @@ class SqliteEngine implements Engine {
     return this.#batcher.call('redrive', { id });
   }
 
+  changeAll({ change, filter, limit }: Parameters<Engine['changeAll']>[0]): ReturnType<Engine['changeAll']> {
+    return this.#batcher.call('changeAll', { change, filter: storedFilter(filter), limit });
+  }
+
+  async pause({ type }: { type: string }): Promise<void> {
+    await this.#batcher.call('pause', { type });
+  }
+
+  async resume({ type }: { type: string }): Promise<void> {
+    await this.#batcher.call('resume', { type });
+  }
+
+  async standing({ id }: { id: string }): Promise<Standing | undefined> {
+    const found = await this.#batcher.call('standing', { id });
+    if (found === undefined) return undefined;
+    const { record, ...rest } = found;
+    return { job: readRecord(record).job, ...rest };
+  }
+
+  prune(params: Parameters<Engine['prune']>[0]): ReturnType<Engine['prune']> {
+    return this.#batcher.call('prune', params);
+  }
+
+  unusedBlobs({ blobs }: { blobs: readonly string[] }): Promise<readonly string[]> {
+    return this.#batcher.call('unusedBlobs', { blobs });
+  }
+
   async get({ id }: { id: string }): Promise<Job | undefined> {
     const record = await this.#batcher.call('get', { id });
     return record === undefined ? undefined : readRecord(record).job;
@@ -126,8 +165,7 @@ class SqliteEngine implements Engine {
   async list(params: ListParams): Promise<{ readonly jobs: readonly Job[]; readonly nextCursor?: string }> {
     const limit = Math.min(params.limit, limits.listPage);
     const { records, more } = await this.#batcher.call('list', {
-      status: params.status === undefined ? null : statusNumbers[params.status],
-      type: params.type ?? null,
+      filter: storedFilter(params),
       before: params.cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(params.cursor),
       limit,
     });

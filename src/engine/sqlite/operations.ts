@@ -1,8 +1,10 @@
 /** What each operation does inside of its transaction. Runs in the thread that owns the database. */
 import type { EndedAttempt, Failure, Outcome } from '../engine.js';
-import type { Counters, Step } from './counters.js';
+import { heldPlace, type Counters, type Step } from './counters.js';
+import { HandOut } from './hand-out.js';
+import { KeySet, Places } from './places.js';
 import { limits } from '../../jobs/limits.js';
-import type { Moment, Operations, Params, Result } from './protocol.js';
+import type { Moment, Operations, Params, Result, StoredFilter, StoredJob } from './protocol.js';
 import { statusNumbers, type Change, type CountedChange } from './rows.js';
 import type { Statements } from './statements.js';
 
@@ -11,6 +13,10 @@ export interface Transaction {
   readonly at: Moment;
   readonly changes: Change[];
   readonly steps: Step[];
+  /** The keys whose places the changes may have freed. */
+  readonly keys: KeySet;
+  /** Becomes true where a job may be claimed now by a claim that was not told of it. */
+  wake: boolean;
 }
 
 export type Handlers = {
@@ -28,20 +34,45 @@ const leaseExpired: Failure = {
   permanent: false,
 };
 
-/** Ends every attempt whose lease ran out at `upTo`, by the monotonic clock. */
-export function expireLeases(sql: Statements, params: { upTo: number; now: number }): CountedChange[] {
-  return sql.expire.all({ ...params, error: JSON.stringify(leaseExpired) });
-}
-
 /** Where a step comes from, and the attempt that it ends. */
 type Origin = Pick<Step, 'ended' | 'ranMs'> & { readonly from: number };
 
 export function createHandlers(sql: Statements, counters: Counters): Handlers {
-  const note = (change: CountedChange, origin: Origin, { changes, steps }: Transaction): void => {
-    const { work, ...told } = change;
-    changes.push(told);
-    steps.push({ type: change.type, to: change.status, work, ...origin });
+  const handOut = new HandOut(sql, counters);
+  const keyPlaces = new Places(sql);
+
+  const step = (one: Step, { steps }: Transaction): void => {
+    steps.push(one);
+    counters.add(one);
   };
+  /** Takes in a change: what may be seen of it, what it counts, and that it may have freed a place of its key. */
+  const note = (change: CountedChange, origin: Origin, transaction: Transaction): void => {
+    const { id, type, status, version, work, priority, key } = change;
+    transaction.changes.push({ id, type, status, version });
+    const held =
+      key !== null && status === statusNumbers.pending && origin.from !== statusNumbers['in-progress'];
+    step({ type, priority, work, to: held ? heldPlace : status, ...origin }, transaction);
+    if (status !== statusNumbers['in-progress']) transaction.keys.add(type, key);
+  };
+  /**
+   * Gives on the places that the operation's changes have freed. After all of them, so that places go by priority
+   * and age whatever the order of the changes was.
+   */
+  const fillPlaces = (transaction: Transaction): void => {
+    for (const key of transaction.keys.takeAll()) {
+      for (const one of keyPlaces.fill(key, transaction.at.now)) {
+        step(one, transaction);
+        transaction.wake = true;
+      }
+    }
+  };
+  const filling =
+    <P, R>(run: (params: P, transaction: Transaction) => R) =>
+    (params: P, transaction: Transaction): R => {
+      const result = run(params, transaction);
+      fillPlaces(transaction);
+      return result;
+    };
   /** Why a guarded change of a job did not happen. */
   const refused = (id: string): Outcome => (sql.statusOf.get({ id }) === undefined ? 'not-found' : 'stale');
   /** The outcome of a guarded change of one job. */
@@ -57,32 +88,87 @@ export function createHandlers(sql: Statements, counters: Counters): Handlers {
   };
   const endOf = (ended: EndedAttempt['outcome']) => ({ from: statusNumbers['in-progress'], ended });
 
+  /** The blob that holds the payload is used by the job whether its caller named it or not. */
+  const noteUses = (id: string, named: readonly string[], holder: string | null): void => {
+    const blobs = holder === null ? named : [...named, holder];
+    if (blobs.length > 0) sql.useBlobs.run({ id, blobs: JSON.stringify(blobs) });
+  };
+
+  const store = (job: StoredJob, transaction: Transaction): void => {
+    const { id, type, priority, key, places, work, labels, blobs, ...rest } = job;
+    const { now } = transaction.at;
+    const runAt = job.runAt !== null && job.runAt > now ? job.runAt : null;
+    if (key !== null) sql.setPlaces.run({ type, key, places: places! });
+    transaction.keys.add(type, key);
+    sql.submit.run({ ...rest, id, type, priority, key, work, labels, runAt, now });
+    if (labels !== '{}') sql.addLabels.run({ id, labels });
+    noteUses(id, blobs, job.inputBlob);
+    const status = runAt === null ? statusNumbers.pending : statusNumbers.scheduled;
+    transaction.changes.push({ id, type, status, version: 1 });
+    const to = runAt === null && key !== null ? heldPlace : status;
+    step({ type, priority, work, from: undefined, to }, transaction);
+  };
+
+  const cancel = (id: string, transaction: Transaction): Outcome => {
+    const found = sql.statusOf.get({ id });
+    if (found === undefined) return 'not-found';
+    const from = found.held === 1 ? heldPlace : found.status;
+    const origin = from === statusNumbers['in-progress'] ? endOf('cancelled') : { from };
+    return outcome(id, sql.cancel.get({ id, now: transaction.at.now }), origin, transaction);
+  };
+  const redrive = (id: string, transaction: Transaction): Outcome => {
+    const change = sql.redrive.get({ id, now: transaction.at.now });
+    return outcome(id, change, { from: statusNumbers.failed }, transaction);
+  };
+
+  /** Highest first. */
+  const matching = ({ status, type, label }: StoredFilter, before: number, limit: number): number[] => {
+    if (label) {
+      return sql.labelled.all({ ...label, status, type, before, limit }).map(({ seq }) => seq);
+    }
+    const seqs =
+      status === null && type === null
+        ? sql.newest.all({ before, limit })
+        : (status === null ? Object.values(statusNumbers) : [status]).flatMap((status) =>
+            (type === null ? sql.typesOf.all({ status }) : [{ type }]).flatMap(({ type }) =>
+              sql.newestOf.all({ status, type, before, limit }),
+            ),
+          );
+    return seqs
+      .map(({ seq }) => seq)
+      .sort((a, b) => b - a)
+      .slice(0, limit);
+  };
+  const recordsOf = (ids: readonly string[]): string[] =>
+    ids.flatMap((id) => sql.get.get({ id })?.record ?? []);
+
   return {
-    submit({ jobs }, { at: { now }, changes, steps }) {
-      const status = statusNumbers.pending;
-      for (const job of jobs) {
-        sql.submit.run({ ...job, now });
-        changes.push({ id: job.id, type: job.type, status, version: 1 });
-        steps.push({ type: job.type, work: job.work, from: undefined, to: status });
+    submit({ jobs, once }, transaction) {
+      const { now } = transaction.at;
+      const earlier = once === null ? undefined : sql.findSubmit.get({ key: once.key });
+      if (earlier) {
+        if (earlier.fingerprint !== once!.fingerprint) return { kind: 'conflict' };
+        return { kind: 'repeated', records: recordsOf(JSON.parse(earlier.jobs) as string[]) };
       }
-      return { createdAt: now };
+      for (const job of jobs) store(job, transaction);
+      fillPlaces(transaction); // before the jobs are read: they may be held or not
+      const ids = jobs.map(({ id }) => id);
+      if (once) sql.noteSubmit.run({ ...once, jobs: JSON.stringify(ids), now });
+      return jobs.some(({ key }) => key !== null)
+        ? { kind: 'stored', records: recordsOf(ids) }
+        : { kind: 'stored', createdAt: now };
     },
 
     claim({ worker, types, max, leaseMs, token }, transaction) {
       const { at } = transaction;
-      const seqs = [...new Set(types)]
-        .flatMap((type) => sql.oldestPending.all({ type, limit: max }))
-        .map((row) => row.seq)
-        .sort((a, b) => a - b)
-        .slice(0, max);
+      const seqs = handOut.pick(types, max);
       if (seqs.length === 0) return [];
       const leaseUntil = at.monotonic + leaseMs;
       const rows = sql.claim.all({ seqs: JSON.stringify(seqs), worker, token, now: at.now, leaseUntil });
-      rows.sort((a, b) => a.seq - b.seq);
+      const turn = new Map(seqs.map((seq, index) => [seq, index]));
+      rows.sort((a, b) => turn.get(a.seq)! - turn.get(b.seq)!);
       const status = statusNumbers['in-progress'];
-      for (const { id, type, version, work } of rows) {
-        note({ id, type, status, version, work }, { from: statusNumbers.pending }, transaction);
-      }
+      for (const row of rows) note({ ...row, status }, { from: statusNumbers.pending }, transaction);
       return rows.map((row) => row.record);
     },
 
@@ -96,49 +182,86 @@ export function createHandlers(sql: Statements, counters: Counters): Handlers {
       });
     },
 
-    complete({ ranMs, ...params }, transaction) {
+    complete: filling(({ ranMs, blobs, ...params }, transaction) => {
+      const { id } = params;
       const change = sql.complete.get({ ...params, now: transaction.at.now });
-      return outcome(params.id, change, { ...endOf('completed'), ranMs }, transaction);
-    },
+      if (change) noteUses(id, blobs, params.resultBlob);
+      return outcome(id, change, { ...endOf('completed'), ranMs }, transaction);
+    }),
 
-    fail({ id, token, error, retryInMs, peakMemory }, transaction) {
+    fail: filling(({ id, token, error, retryInMs, peakMemory }, transaction) => {
       const { now } = transaction.at;
       const runAt = retryInMs === null ? null : now + retryInMs;
       const change = sql.fail.get({ id, token, error, runAt, peakMemory, now });
       return outcome(id, change, endOf('failed'), transaction);
-    },
+    }),
 
-    release(params, transaction) {
+    release: filling((params, transaction) => {
       const change = sql.release.get({ ...params, now: transaction.at.now });
       return outcome(params.id, change, endOf('released'), transaction);
+    }),
+
+    cancel: filling(({ id }, transaction) => cancel(id, transaction)),
+
+    redrive: filling(({ id }, transaction) => redrive(id, transaction)),
+
+    changeAll: filling(({ change, filter, limit }, transaction) => {
+      const { scheduled, pending, 'in-progress': running, failed } = statusNumbers;
+      const allowed = change === 'cancel' ? [scheduled, pending, running] : [failed];
+      const wanted = filter.status === null ? allowed : allowed.filter((status) => status === filter.status);
+      const before = Number.MAX_SAFE_INTEGER;
+      const seqs = wanted
+        .flatMap((status) => matching({ ...filter, status }, before, limit + 1))
+        .sort((a, b) => b - a);
+      const ids = sql.idsOf.all({ seqs: JSON.stringify(seqs.slice(0, limit)) });
+      const apply = change === 'cancel' ? cancel : redrive;
+      const changed = ids.filter(({ id }) => apply(id, transaction) === 'applied').length;
+      if (change === 'redrive' && changed > 0) transaction.wake = true;
+      return { changed, more: seqs.length > limit };
+    }),
+
+    pause({ type }, { at: { now } }) {
+      sql.pause.run({ type, now });
+      counters.setPaused(type, true);
+      return true;
     },
 
-    cancel({ id }, transaction) {
-      const from = sql.statusOf.get({ id })?.status ?? statusNumbers.pending; // of none, nothing is cancelled
-      const origin = from === statusNumbers['in-progress'] ? endOf('cancelled') : { from };
-      return outcome(id, sql.cancel.get({ id, now: transaction.at.now }), origin, transaction);
-    },
-
-    redrive({ id }, transaction) {
-      const change = sql.redrive.get({ id, now: transaction.at.now });
-      return outcome(id, change, { from: statusNumbers.failed }, transaction);
+    resume({ type }) {
+      sql.resume.run({ type });
+      counters.setPaused(type, false);
+      return true;
     },
 
     get({ id }) {
       return sql.get.get({ id })?.record;
     },
 
-    list({ status, type, before, limit }) {
+    standing({ id }) {
+      const found = sql.get.get({ id });
+      const row = sql.standing.get({ id });
+      if (!found || !row) return undefined;
+      const { type, priority, key, held, seq, status } = row;
+      const waits = status === statusNumbers.pending;
+      const limit = limits.ahead;
+      const ahead = !waits
+        ? 0
+        : held === 1
+          ? sql.heldAhead.get({ type, key: key!, priority, seq, limit })!.jobs
+          : sql.ahead.get({ type, priority, seq, limit })!.jobs;
+      const places = key === null ? undefined : sql.placesOf.get({ type, key })?.places;
+      return {
+        record: found.record,
+        paused: counters.isPaused(type),
+        ahead,
+        ...(places !== undefined && {
+          key: { taken: sql.placesTaken.get({ type, key: key! })!.taken, places },
+        }),
+      };
+    },
+
+    list({ filter, before, limit }) {
       // One more than wanted tells whether there is another page.
-      const seqs =
-        status === null && type === null
-          ? sql.newest.all({ before, limit: limit + 1 })
-          : (status === null ? Object.values(statusNumbers) : [status]).flatMap((status) =>
-              (type === null ? sql.typesOf.all({ status }) : [{ type }]).flatMap(({ type }) =>
-                sql.newestOf.all({ status, type, before, limit: limit + 1 }),
-              ),
-            );
-      const newest = seqs.map((row) => row.seq).sort((a, b) => b - a);
+      const newest = matching(filter, before, limit + 1);
       const records: string[] = [];
       let bytes = 0;
       while (records.length < Math.min(limit, newest.length) && bytes < limits.listBytes) {
@@ -155,23 +278,56 @@ export function createHandlers(sql: Statements, counters: Counters): Handlers {
       return counters.read();
     },
 
-    maintain(_, transaction) {
+    maintain: filling((_, transaction) => {
       const { now, monotonic } = transaction.at;
       const released = sql.releaseDue.all({ now, limit: releaseLimit });
-      const expired = expireLeases(sql, { upTo: monotonic, now });
+      const expired = sql.expire.all({ upTo: monotonic, error: JSON.stringify(leaseExpired), now });
       for (const change of released) note(change, { from: statusNumbers.scheduled }, transaction);
       for (const change of expired) note(change, endOf('expired'), transaction);
+      for (const { type, key } of keyPlaces.takeUnfilled()) transaction.keys.add(type, key);
       const next = sql.nextDue.get({})?.at ?? undefined;
       return {
         released: released.length,
         expired: expired.length,
         ...(next !== undefined && { nextDueInMs: Math.max(0, next - now) }),
       };
+    }),
+
+    prune({ before, keep, limit }, transaction) {
+      const surplus = Math.max(0, counters.finished - keep);
+      const old = sql.finishedBefore.all({ before, limit: limit + 1 });
+      const excess = sql.finishedBefore.all({
+        before: Number.MAX_SAFE_INTEGER,
+        limit: Math.min(surplus, limit + 1),
+      });
+      const found = old.length >= excess.length ? old : excess;
+      const seqs = JSON.stringify(found.slice(0, limit).map(({ seq }) => seq));
+      const blobs = [...new Set(sql.blobsOf.all({ seqs }).map(({ blob }) => blob))];
+      sql.forgetUses.run({ seqs });
+      sql.forgetLabels.run({ seqs });
+      const removed = sql.remove.all({ seqs });
+      const keys = new KeySet();
+      for (const { type, status, key } of removed) {
+        step({ type, priority: 0, work: 0, from: status, to: undefined }, transaction);
+        keys.add(type, key);
+      }
+      for (const { type, key } of keys.takeAll()) sql.forgetKey.run({ type, key });
+      sql.forgetCompletions.run({ limit });
+      sql.forgetSubmits.run({ before, limit });
+      const more = found.length > limit || sql.submitsBefore.get({ before })!.any === 1;
+      return { removed: removed.length, blobs: unused(sql, blobs), more };
     },
+
+    unusedBlobs: ({ blobs }) => unused(sql, blobs),
 
     ping() {
       sql.ping.get({});
       return true;
     },
   };
+}
+
+function unused(sql: Statements, blobs: readonly string[]): string[] {
+  const used = new Set(sql.usedBlobs.all({ blobs: JSON.stringify(blobs) }).map(({ blob }) => blob));
+  return blobs.filter((blob) => !used.has(blob));
 }

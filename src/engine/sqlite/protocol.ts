@@ -13,11 +13,33 @@ export interface StoredJob {
   readonly timeoutMs: number;
   readonly maxAttempts: number;
   readonly work: number;
+  readonly priority: number;
+  /** With the number of its places; both null or neither. */
+  readonly key: string | null;
+  readonly places: number | null;
+  /** JSON object. */
+  readonly labels: string;
+  readonly runAt: number | null;
+  readonly blobs: readonly string[];
+}
+
+/** A JobFilter as the statements take it. */
+export interface StoredFilter {
+  readonly status: number | null;
+  readonly type: string | null;
+  readonly label: { readonly name: string; readonly value: string } | null;
 }
 
 /** Params and result of each operation. Jobs come back as the text of their `record` (rows.ts). */
 export interface Operations {
-  submit: { params: { jobs: readonly StoredJob[] }; result: { createdAt: number } };
+  /** With `once` and a known key, the records of the earlier jobs or a conflict; with keys, those of the jobs. */
+  submit: {
+    params: { jobs: readonly StoredJob[]; once: { key: string; fingerprint: string } | null };
+    result:
+      | { kind: 'stored'; createdAt: number; records?: undefined }
+      | { kind: 'stored' | 'repeated'; records: readonly string[] }
+      | { kind: 'conflict' };
+  };
   /** `token` is random and unique to the call: the leases' tokens are made from it. */
   claim: {
     params: { worker: string; types: readonly string[]; max: number; leaseMs: number; token: string };
@@ -35,6 +57,7 @@ export interface Operations {
       resultBlob: string | null;
       peakMemory: number | null;
       ranMs: number;
+      blobs: readonly string[];
     };
     result: Outcome;
   };
@@ -51,10 +74,26 @@ export interface Operations {
   release: { params: { id: string; token: string }; result: Outcome };
   cancel: { params: { id: string }; result: Outcome };
   redrive: { params: { id: string }; result: Outcome };
+  changeAll: {
+    params: { change: 'cancel' | 'redrive'; filter: StoredFilter; limit: number };
+    result: { changed: number; more: boolean };
+  };
+  pause: { params: { type: string }; result: true };
+  resume: { params: { type: string }; result: true };
+  standing: {
+    params: { id: string };
+    result:
+      { record: string; paused: boolean; ahead: number; key?: { taken: number; places: number } } | undefined;
+  };
+  prune: {
+    params: { before: number; keep: number; limit: number };
+    result: { removed: number; blobs: readonly string[]; more: boolean };
+  };
+  unusedBlobs: { params: { blobs: readonly string[] }; result: readonly string[] };
   get: { params: { id: string }; result: string | undefined };
   /** `before` is exclusive. */
   list: {
-    params: { status: number | null; type: string | null; before: number; limit: number };
+    params: { filter: StoredFilter; before: number; limit: number };
     result: { records: readonly string[]; more: boolean };
   };
   counts: { params: Record<string, never>; result: readonly TypeCounts[] };
@@ -93,10 +132,14 @@ export type Answer =
   | { readonly ok: true; readonly result: Result<OperationName> }
   | { readonly ok: false; readonly error: StoreError };
 
-/** Sent after the commit: an answer for each request, in order, and all changes. */
+/**
+ * Sent after the commit: an answer for each request, in order, and all changes. `wake` tells that jobs may be
+ * claimed that could not be when the claims of the batch, if it had any, were looked at.
+ */
 export interface Reply {
   readonly answers: readonly Answer[];
   readonly changes: readonly Change[];
+  readonly wake: boolean;
 }
 
 /** The first message of the thread, then one `reply` per batch. */

@@ -1,9 +1,10 @@
 /** Between the columns of the jobs table and the engine's types. */
 import type { Status } from '../../jobs/life-cycle.js';
 import type { Payload } from '../../jobs/payload.js';
+import { priorities, type Priority } from '../../jobs/priority.js';
 import type { RetryPolicy } from '../../jobs/retry.js';
-import type { EndedAttempt, Failure, Job, Lease, NewJob, Progress } from '../engine.js';
-import type { StoredJob } from './protocol.js';
+import type { EndedAttempt, Failure, Job, JobFilter, Lease, NewJob, Progress } from '../engine.js';
+import type { StoredFilter, StoredJob } from './protocol.js';
 
 /** The numbers are in every database file: none may ever change its meaning. */
 export const statusNumbers: Readonly<Record<Status, number>> = {
@@ -14,6 +15,19 @@ export const statusNumbers: Readonly<Record<Status, number>> = {
   failed: 4,
   cancelled: 5,
 };
+
+/** As for the statuses: the number is the place in this list, for ever. */
+const priorityOrder: readonly Priority[] = priorities;
+
+export function priorityNumber(priority: Priority): number {
+  return priorityOrder.indexOf(priority);
+}
+
+export function priorityName(number: number): Priority {
+  const name = priorityOrder[number];
+  if (name === undefined) throw new RangeError(`no priority has the number ${number}`);
+  return name;
+}
 
 const statusNames = Object.fromEntries(
   Object.entries(statusNumbers).map(([name, number]) => [number, name]),
@@ -36,6 +50,8 @@ export interface Change {
 /** A change with what the counts need to know of its job. */
 export interface CountedChange extends Change {
   readonly work: number;
+  readonly priority: number;
+  readonly key: string | null;
 }
 
 /** A job as the `record` column gives it, parsed. What was JSON in a column still is. */
@@ -58,6 +74,10 @@ interface JobRecord extends Change {
   readonly resultBlob: string | null;
   readonly error: string | null;
   readonly history: string;
+  readonly priority: number;
+  readonly key: string | null;
+  readonly held: number;
+  readonly labels: string;
 }
 
 /** The columns of a payload. What JSON has no word for, such as undefined, is stored as null. */
@@ -83,23 +103,42 @@ export function storedJob(job: NewJob): StoredJob {
     timeoutMs: job.timeoutMs,
     maxAttempts: job.retry.attempts,
     work: job.work,
+    priority: priorityNumber(job.priority),
+    key: job.key?.name ?? null,
+    places: job.key?.places ?? null,
+    labels: JSON.stringify(job.labels),
+    runAt: job.runAt ?? null,
+    blobs: job.blobs,
   };
 }
 
-/** The job as its submit stored it, without reading it back. */
+/** The job as its submit stored it, without reading it back. A job with a key is read: it may be held or not. */
 export function submittedJob(job: NewJob, createdAt: number): Job {
+  const delayed = job.runAt !== undefined && job.runAt > createdAt;
   return {
     id: job.id,
     type: job.type,
-    status: 'pending',
+    status: delayed ? 'scheduled' : 'pending',
     version: 1,
     input: job.input,
     retry: job.retry,
     timeoutMs: job.timeoutMs,
     attempt: 0,
     maxAttempts: job.retry.attempts,
+    priority: job.priority,
+    held: false,
+    labels: job.labels,
     createdAt,
+    ...(delayed && { runAt: job.runAt }),
     attempts: [],
+  };
+}
+
+export function storedFilter({ status, type, label }: JobFilter): StoredFilter {
+  return {
+    status: status === undefined ? null : statusNumbers[status],
+    type: type ?? null,
+    label: label ?? null,
   };
 }
 
@@ -125,6 +164,10 @@ export function readRecord(text: string): ReadJob {
     timeoutMs: record.timeoutMs,
     attempt: record.attempt,
     maxAttempts: record.maxAttempts,
+    priority: priorityName(record.priority),
+    ...(record.key !== null && { key: record.key }),
+    held: record.held === 1,
+    labels: JSON.parse(record.labels) as Record<string, string>,
     createdAt: record.createdAt,
     ...(record.runAt !== null && { runAt: record.runAt }),
     ...(record.startedAt !== null && { startedAt: record.startedAt }),

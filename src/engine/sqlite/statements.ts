@@ -56,6 +56,11 @@ interface Read {
 interface Seq {
   readonly seq: number;
 }
+type Seqs = {
+  /** JSON array. */
+  readonly seqs: string;
+};
+type Key = { readonly type: string; readonly key: string };
 type None = Readonly<Record<string, never>>;
 
 /** What each file takes and returns; the files' headers say what they guarantee. */
@@ -73,11 +78,15 @@ export function prepareStatements(db: Database) {
         timeoutMs: number;
         maxAttempts: number;
         work: number;
+        priority: number;
+        key: string | null;
+        labels: string;
+        runAt: number | null;
         now: number;
       },
       never
     >('submit'),
-    oldestPending: prepare<{ type: string; limit: number }, Seq>('oldest-pending'),
+    ready: prepare<{ type: string; priority: number; limit: number }, Seq>('ready'),
     claim: prepare<
       { seqs: string; worker: string; token: string; now: number; leaseUntil: number },
       Omit<CountedChange, 'status'> & Read & Seq
@@ -118,10 +127,54 @@ export function prepareStatements(db: Database) {
     newestOf: prepare<{ status: number; type: string; before: number; limit: number }, Seq>('newest-of'),
     typesOf: prepare<{ status: number }, { type: string }>('types-of'),
     page: prepare<{ seqs: string }, Read>('page'),
-    statusOf: prepare<{ id: string }, { status: number }>('status-of'),
+    statusOf: prepare<{ id: string }, { status: number; held: number }>('status-of'),
     count: prepare<None, { status: number; type: string; jobs: number }>('count'),
-    pendingWork: prepare<None, { type: string; work: number }>('pending-work'),
+    countReady: prepare<None, { type: string; priority: number; jobs: number; work: number }>('count-ready'),
     waitingSince: prepare<{ type: string }, { at: number | null }>('waiting-since'),
+    setPlaces: prepare<Key & { places: number }, never>('set-places'),
+    placesOf: prepare<Key, { places: number }>('places-of'),
+    placesTaken: prepare<Key, { taken: number }>('places-taken'),
+    nextHeld: prepare<Key & { limit: number }, Seq>('next-held'),
+    letGo: prepare<Seqs & { now: number }, { type: string; priority: number; work: number }>('let-go'),
+    addLabels: prepare<{ id: string; labels: string }, never>('add-labels'),
+    labelled: prepare<
+      {
+        name: string;
+        value: string;
+        status: number | null;
+        type: string | null;
+        before: number;
+        limit: number;
+      },
+      Seq
+    >('labelled'),
+    idsOf: prepare<Seqs, { id: string }>('ids-of'),
+    standing: prepare<
+      { id: string },
+      Seq & { type: string; status: number; priority: number; key: string | null; held: number }
+    >('standing'),
+    ahead: prepare<{ type: string; priority: number; seq: number; limit: number }, { jobs: number }>('ahead'),
+    heldAhead: prepare<Key & { priority: number; seq: number; limit: number }, { jobs: number }>(
+      'held-ahead',
+    ),
+    findSubmit: prepare<{ key: string }, { fingerprint: string; jobs: string }>('find-submit'),
+    noteSubmit: prepare<{ key: string; fingerprint: string; jobs: string; now: number }, never>(
+      'note-submit',
+    ),
+    forgetSubmits: prepare<{ before: number; limit: number }, never>('forget-submits'),
+    pause: prepare<{ type: string; now: number }, never>('pause'),
+    resume: prepare<{ type: string }, never>('resume'),
+    paused: prepare<None, { type: string }>('paused'),
+    useBlobs: prepare<{ id: string; blobs: string }, never>('use-blobs'),
+    usedBlobs: prepare<{ blobs: string }, { blob: string }>('used-blobs'),
+    finishedBefore: prepare<{ before: number; limit: number }, Seq>('finished-before'),
+    blobsOf: prepare<Seqs, { blob: string }>('blobs-of'),
+    forgetUses: prepare<Seqs, never>('forget-uses'),
+    forgetLabels: prepare<Seqs, never>('forget-labels'),
+    remove: prepare<Seqs, { type: string; status: number; key: string | null }>('remove'),
+    forgetKey: prepare<Key, never>('forget-key'),
+    forgetCompletions: prepare<{ limit: number }, never>('forget-completions'),
+    submitsBefore: prepare<{ before: number }, { any: number }>('submits-before'),
     ping: prepare<None, { newest: number | null }>('ping'),
   };
 }

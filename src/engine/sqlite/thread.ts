@@ -1,7 +1,7 @@
 /** The thread that owns the database, and does nothing else: the main thread never waits for a disk. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { DrayError } from '../../jobs/errors.js';
 import { openDatabase } from './database.js';
-import { expireLeases } from './operations.js';
 import type { FromThread, ThreadData, ToThread } from './protocol.js';
 import { prepareStatements } from './statements.js';
 import { createStore, runBatch, storeError } from './transaction.js';
@@ -13,10 +13,11 @@ const send = (message: FromThread): void => port.postMessage(message);
 try {
   const { file, now } = workerData as ThreadData;
   const db = openDatabase(file);
-  const statements = prepareStatements(db);
-  // Workers live in the owner process, so a lease found here belongs to a process that is dead.
-  expireLeases(statements, { upTo: Number.MAX_VALUE, now });
-  const store = createStore(db, statements);
+  const store = createStore(db, prepareStatements(db));
+  // Workers live in the owner process, so a lease found here belongs to a process that is dead: all have run out.
+  const atOpen = { now, monotonic: Number.MAX_VALUE };
+  const [answer] = runBatch(store, { at: atOpen, requests: [{ op: 'maintain', params: {} }] }).answers;
+  if (answer?.ok === false) throw new DrayError(answer.error.code, answer.error.detail);
   port.on('message', (message: ToThread) => {
     if (message.kind === 'batch') {
       send({ kind: 'reply', reply: runBatch(store, message.batch) });

@@ -2,6 +2,7 @@
 import { DrayError, isDiskFull } from '../../jobs/errors.js';
 import { Counters } from './counters.js';
 import { createHandlers, type Handlers, type Transaction } from './operations.js';
+import { KeySet } from './places.js';
 import type { Answer, Batch, Moment, OperationName, Reply, Request, Result, StoreError } from './protocol.js';
 import type { Database, Statements } from './statements.js';
 
@@ -24,24 +25,26 @@ export function createStore(db: Database, statements: Statements): Store {
 export function runBatch(store: Store, { at, requests }: Batch): Reply {
   const { handlers } = store;
   try {
-    const { result, changes } = transact(store, at, (transaction) =>
+    const { result, changes, wake } = transact(store, at, (transaction) =>
       requests.map((request): Answer => ({ ok: true, result: handle(handlers, request, transaction) })),
     );
-    return { answers: result, changes };
+    return { answers: result, changes, wake };
   } catch {
     const all: Transaction['changes'] = [];
+    let anyWake = false;
     const answers = requests.map((request): Answer => {
       try {
-        const { result, changes } = transact(store, at, (transaction) =>
+        const { result, changes, wake } = transact(store, at, (transaction) =>
           handle(handlers, request, transaction),
         );
         all.push(...changes);
+        anyWake ||= wake;
         return { ok: true, result };
       } catch (error) {
         return { ok: false, error: storeError(error) };
       }
     });
-    return { answers, changes: all };
+    return { answers, changes: all, wake: anyWake };
   }
 }
 
@@ -50,16 +53,16 @@ function transact<T>(
   { db, counters }: Store,
   at: Moment,
   run: (transaction: Transaction) => T,
-): { result: T; changes: Transaction['changes'] } {
-  const transaction: Transaction = { at, changes: [], steps: [] };
+): { result: T; changes: Transaction['changes']; wake: boolean } {
+  const transaction: Transaction = { at, changes: [], steps: [], keys: new KeySet(), wake: false };
   db.exec('BEGIN');
   try {
     const result = run(transaction);
     db.exec('COMMIT');
-    counters.apply(transaction.steps);
-    return { result, changes: transaction.changes };
+    return { result, changes: transaction.changes, wake: transaction.wake };
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK'); // some errors, a full disk among them, roll back by themselves
+    counters.undo(transaction.steps);
     throw error;
   }
 }

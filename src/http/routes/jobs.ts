@@ -1,9 +1,17 @@
 /** /v1/jobs: submit, read, wait, list, cancel, re-drive, fetch the result. */
 import type { IncomingMessage } from 'node:http';
 import { Type } from 'typebox';
-import { Job, JobId, JobList, JobStatus, SubmitJob } from '../../contract/job.js';
+import {
+  Job,
+  JobId,
+  JobList,
+  JobStatus,
+  SubmitBatch,
+  SubmitJob,
+  SubmittedBatch,
+} from '../../contract/job.js';
 import { Problem } from '../../contract/problem.js';
-import type { Job as EngineJob, Outcome } from '../../engine/engine.js';
+import type { Job as EngineJob, JobFilter, Outcome } from '../../engine/engine.js';
 import { DrayError } from '../../jobs/errors.js';
 import { isFinal } from '../../jobs/life-cycle.js';
 import { limits } from '../../jobs/limits.js';
@@ -11,14 +19,23 @@ import type { App, Dependencies } from '../dependencies.js';
 import { viewJob } from '../job-view.js';
 import { JobWatch, parseWait } from '../job-watch.js';
 import { sendResult } from '../result.js';
-import { submitFrom } from '../submission.js';
+import { submitBatch, submitOne } from '../submission.js';
 
 const Wait = Type.Optional(
   Type.String({ description: 'How long to wait for the job to end, such as 30s; at most 60s.' }),
 );
+const Idempotency = Type.Object({
+  'idempotency-key': Type.Optional(
+    Type.String({
+      description:
+        '1–255 visible ASCII characters. The same request under the same key gives the first one’s jobs, with status 200.',
+    }),
+  ),
+});
 const ById = Type.Object({ id: JobId });
 const Waiting = Type.Object({ wait: Wait }, { additionalProperties: false });
 const tags = ['jobs'];
+const replayed = ['idempotency-replayed', 'true'] as const;
 
 export function jobRoutes(app: App, dependencies: Dependencies): void {
   const { engine, clock } = dependencies;
@@ -38,18 +55,40 @@ export function jobRoutes(app: App, dependencies: Dependencies): void {
           'As application/json, or as multipart/form-data whose file parts (.npy) are named after members of the input and whose text part `job` holds the rest.',
         consumes: ['application/json', 'multipart/form-data'],
         querystring: Waiting,
+        headers: Idempotency,
         body: SubmitJob,
         response: { 202: Job, 200: Job, '4xx': Problem },
       },
     },
     async (request, reply) => {
       const waitMs = parseWait(request.query.wait);
-      const submitted = await submitFrom(request, dependencies);
-      const job = waitMs > 0 ? await waitFor(submitted.id, waitMs, request.raw) : submitted;
+      const { jobs, repeated } = await submitOne(request, dependencies);
+      const job = waitMs > 0 ? await waitFor(jobs[0].id, waitMs, request.raw) : jobs[0];
+      if (repeated) void reply.header(...replayed);
       return reply
-        .code(waitMs > 0 && isFinal(job.status) ? 200 : 202)
+        .code(repeated || (waitMs > 0 && isFinal(job.status)) ? 200 : 202)
         .header('location', `/v1/jobs/${job.id}`)
         .send(viewJob(job));
+    },
+  );
+
+  app.post(
+    '/v1/jobs/batch',
+    {
+      schema: {
+        tags,
+        summary: 'Submit many jobs: all of them or none',
+        description: 'As application/json. Large matrices are uploaded first and named as blobs.',
+        headers: Idempotency,
+        body: SubmitBatch,
+        response: { 202: SubmittedBatch, 200: SubmittedBatch, '4xx': Problem },
+      },
+    },
+    async (request, reply) => {
+      refuseQuery(request.query);
+      const { jobs, repeated } = await submitBatch(request, dependencies);
+      if (repeated) void reply.header(...replayed);
+      return reply.code(repeated ? 200 : 202).send({ jobs: jobs.map(viewJob) });
     },
   );
 
@@ -63,6 +102,9 @@ export function jobRoutes(app: App, dependencies: Dependencies): void {
           {
             status: Type.Optional(JobStatus),
             type: Type.Optional(Type.String({ maxLength: 128 })),
+            label: Type.Optional(
+              Type.String({ maxLength: 400, description: 'Only jobs with this label, as name=value.' }),
+            ),
             limit: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.listPage, default: 50 })),
             cursor: Type.Optional(
               Type.String({ maxLength: 200, description: 'nextCursor of the page before.' }),
@@ -74,11 +116,12 @@ export function jobRoutes(app: App, dependencies: Dependencies): void {
       },
     },
     async (request) => {
-      const { status, type, limit = 50, cursor } = request.query;
+      const { status, type, label, limit = 50, cursor } = request.query;
       const page = await engine.list({
         limit,
         ...(status === undefined ? {} : { status }),
         ...(type === undefined ? {} : { type }),
+        ...(label === undefined ? {} : { label: parseLabel(label) }),
         ...(cursor === undefined ? {} : { cursor }),
       });
       return { jobs: page.jobs.map(viewJob), nextCursor: page.nextCursor ?? null };
@@ -158,4 +201,25 @@ export function jobRoutes(app: App, dependencies: Dependencies): void {
 
 function missing(id: string): never {
   throw new DrayError('job-not-found', `there is no job ${id}`);
+}
+
+/** A batch has many ends: there is none to wait for. */
+function refuseQuery(query: unknown): void {
+  const [name] = Object.keys(query as object);
+  if (name === undefined) return;
+  const why =
+    name === 'wait'
+      ? 'a batch is not waited for; wait for each of its jobs with GET /v1/jobs/{id}?wait=30s'
+      : 'is not known here';
+  const field = `querystring.${name.slice(0, 64)}`;
+  throw new DrayError('invalid-request', `${field}: ${why}`, { field });
+}
+
+/** No name holds a separator, a value may. */
+function parseLabel(text: string): NonNullable<JobFilter['label']> {
+  const [, name, value] = /^([^=:]+)[=:](.*)$/s.exec(text) ?? [];
+  if (name !== undefined && value !== undefined) return { name, value };
+  throw new DrayError('invalid-request', 'querystring.label: must be name=value, such as team=red', {
+    field: 'querystring.label',
+  });
 }

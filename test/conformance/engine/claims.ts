@@ -5,20 +5,6 @@ export function claims(factory: EngineFactory): void {
   describe('claims', () => {
     const bench = new Bench(factory);
 
-    /** A claim that has been looked at and waits, and what ends it. */
-    const waiting = async (types: readonly string[]) => {
-      const aborter = new AbortController();
-      const leases = bench.engine.claim({
-        worker: 'waiting',
-        types,
-        max: 1,
-        leaseMs: minute,
-        signal: aborter.signal,
-      });
-      await bench.engine.ping();
-      return { leases, abort: () => aborter.abort() };
-    };
-
     test('hands out the oldest jobs first, across types', async () => {
       const types = [bench.newType(), bench.newType()];
       const ids: string[] = [];
@@ -69,14 +55,14 @@ export function claims(factory: EngineFactory): void {
 
     test('is woken by a submit', async () => {
       const type = bench.newType();
-      const { leases } = await waiting([bench.newType(), type]);
+      const { leases } = await bench.waiting([bench.newType(), type]);
       const { id } = await bench.submit({ type });
       expect((await leases).map(({ job }) => job.id)).toEqual([id]);
     });
 
     test('is woken by a release', async () => {
       const { job, token } = await bench.lease();
-      const { leases } = await waiting([job.type]);
+      const { leases } = await bench.waiting([job.type]);
       await bench.engine.release({ id: job.id, token });
       expect((await leases).map((lease) => lease.job.id)).toEqual([job.id]);
     });
@@ -84,7 +70,7 @@ export function claims(factory: EngineFactory): void {
     test('is woken by a redrive', async () => {
       const { job, token } = await bench.lease();
       await bench.engine.fail({ id: job.id, token, error: boom });
-      const { leases } = await waiting([job.type]);
+      const { leases } = await bench.waiting([job.type]);
       await bench.engine.redrive({ id: job.id });
       expect((await leases).map((lease) => lease.job.id)).toEqual([job.id]);
     });
@@ -92,7 +78,7 @@ export function claims(factory: EngineFactory): void {
     test('is woken by a job that falls due', async () => {
       const { job, token } = await bench.lease();
       await bench.engine.fail({ id: job.id, token, error: boom, retryInMs: 1_000 });
-      const { leases } = await waiting([job.type]);
+      const { leases } = await bench.waiting([job.type]);
       bench.clock.advance(1_000);
       await bench.engine.maintain();
       expect((await leases).map((lease) => lease.job.id)).toEqual([job.id]);
@@ -100,7 +86,7 @@ export function claims(factory: EngineFactory): void {
 
     test('is woken by a lease that expires', async () => {
       const { job } = await bench.lease({ leaseMs: 1_000 });
-      const { leases } = await waiting([job.type]);
+      const { leases } = await bench.waiting([job.type]);
       bench.clock.advance(1_000);
       await bench.engine.maintain();
       expect((await leases).map((lease) => lease.job.attempt)).toEqual([2]);
@@ -144,8 +130,8 @@ export function claims(factory: EngineFactory): void {
 
     test('serves the claim that waited longest', async () => {
       const type = bench.newType();
-      const first = await waiting([type]);
-      const second = await waiting([type]);
+      const first = await bench.waiting([type]);
+      const second = await bench.waiting([type]);
       const one = await bench.submit({ type });
       const two = await bench.submit({ type });
       expect((await first.leases)[0]!.job.id).toBe(one.id);
@@ -154,8 +140,8 @@ export function claims(factory: EngineFactory): void {
 
     test('gives nothing to a claim that was aborted, and its job to the next', async () => {
       const type = bench.newType();
-      const aborted = await waiting([type]);
-      const patient = await waiting([type]);
+      const aborted = await bench.waiting([type]);
+      const patient = await bench.waiting([type]);
       aborted.abort();
       expect(await aborted.leases).toEqual([]);
       const { id } = await bench.submit({ type });

@@ -1,11 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Engine, TypeCounts } from '../../../src/engine/engine.js';
 import { defaultRetry } from '../../../src/jobs/retry.js';
 import { Bench, boom, minute, type EngineFactory } from './setup.js';
-
-export async function countsOf(engine: Engine, type: string): Promise<TypeCounts | undefined> {
-  return (await engine.counts()).find((counts) => counts.type === type);
-}
 
 const none = { scheduled: 0, pending: 0, 'in-progress': 0, completed: 0, failed: 0, cancelled: 0 };
 const noAttempts = { completed: 0, failed: 0, expired: 0, released: 0, cancelled: 0 };
@@ -13,20 +8,19 @@ const noAttempts = { completed: 0, failed: 0, expired: 0, released: 0, cancelled
 export function counts(factory: EngineFactory): void {
   describe('counts', () => {
     const bench = new Bench(factory);
-    const of = async (type: string): Promise<TypeCounts> => {
-      const found = await countsOf(bench.engine, type);
-      if (!found) throw new Error(`nothing is counted of ${type}`);
-      return found;
-    };
+    const of = (type: string) => bench.counts(type);
+    const known = async (): Promise<string[]> => (await bench.engine.counts()).map(({ type }) => type);
 
     test('know a type from its first job on, and each type by itself', async () => {
       const type = bench.newType();
-      expect(await countsOf(bench.engine, type)).toBeUndefined();
+      expect(await known()).not.toContain(type);
       await bench.submitMany(3, { type, work: 7 });
       await bench.submit({ work: 100 });
       expect(await of(type)).toEqual({
         type,
         jobs: { ...none, pending: 3 },
+        held: 0,
+        paused: false,
         pendingWork: 21,
         oldestPendingAt: bench.clock.now(),
         totals: { submitted: 3, attempts: noAttempts, ranMs: 0, work: 0 },
@@ -112,24 +106,29 @@ export function counts(factory: EngineFactory): void {
       const [lease] = await bench.claim({ types: [type] });
       bench.clock.advance(10_000);
       await bench.engine.release({ id, token: lease!.token });
-      expect(await of(type)).toMatchObject({ oldestPendingAt: bench.clock.now() - 300 });
+      expect(await bench.counts(type)).toMatchObject({ oldestPendingAt: bench.clock.now() - 300 });
     });
 
-    test('outlive the engine where the jobs do', async () => {
-      const made = await factory(bench.clock);
-      const [type, start] = [bench.newType(), bench.clock.now()];
-      const jobs = Array.from({ length: 3 }, () => bench.newJob({ type, work: 11 }));
-      await made.engine.submit({ jobs });
-      await made.engine.cancel({ id: jobs[0]!.id });
-      if (made.reopen) {
-        const again = await made.reopen();
-        expect(await countsOf(again, type)).toMatchObject({
+    test('know nothing of a type whose only submit was refused', async () => {
+      const { id } = await bench.submit();
+      const type = bench.newType();
+      await expect(
+        bench.engine.submit({ jobs: [bench.newJob({ type }), bench.newJob({ type, id })] }),
+      ).rejects.toThrow();
+      expect(await known()).not.toContain(type);
+    });
+
+    test('outlive the engine where the jobs do', () =>
+      Bench.alone(factory, async (bench) => {
+        const [type, start] = [bench.newType(), bench.clock.now()];
+        const jobs = await bench.submitMany(3, { type, work: 11 });
+        await bench.engine.cancel({ id: jobs[0]!.id });
+        await bench.reopen();
+        expect(await bench.counts(type)).toMatchObject({
           jobs: { ...none, pending: 2, cancelled: 1 },
           pendingWork: 22,
           oldestPendingAt: start,
         });
-      }
-      await made.cleanup();
-    });
+      }));
   });
 }

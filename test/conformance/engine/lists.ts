@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { Status } from '../../../src/jobs/life-cycle.js';
+import type { JobFilter, NewJob } from '../../../src/engine/engine.js';
 import { statuses } from '../../../src/jobs/life-cycle.js';
-import { Bench, minute, type EngineFactory } from './setup.js';
+import { Bench, idsOf, minute, type EngineFactory } from './setup.js';
 
 export function lists(factory: EngineFactory): void {
   describe('lists', () => {
@@ -9,7 +9,7 @@ export function lists(factory: EngineFactory): void {
 
     /** All pages of a list, as ids. `between` runs after each page. */
     const pages = async (
-      filter: { status?: Status; type?: string },
+      filter: JobFilter,
       limit: number,
       between?: () => Promise<unknown>,
     ): Promise<string[][]> => {
@@ -63,6 +63,57 @@ export function lists(factory: EngineFactory): void {
       }
       const everything = (await pages({}, 1_000)).flat();
       expect(everything).toEqual(expect.arrayContaining(Object.values(first)));
+    });
+
+    test('filters by a label, with status and type too', async () => {
+      const [type, run] = [bench.newType(), bench.clock.token()];
+      const label = { name: 'run', value: run };
+      const submit = (given: Partial<NewJob>) => bench.submit({ labels: { run, team: 'a' }, ...given });
+      const first = await submit({ type });
+      expect(first.labels).toEqual({ run, team: 'a' });
+      const other = await submit({});
+      const cancelled = await submit({ type });
+      await bench.engine.cancel({ id: cancelled.id });
+      await submit({ type, labels: { run: 'another', team: 'a' } });
+      await submit({ type, labels: { [run]: 'run', team: run } });
+      await submit({ type, labels: {} });
+      const found = async (filter: JobFilter) => (await pages(filter, 10)).flat();
+      expect(await found({ label })).toEqual([cancelled.id, other.id, first.id]);
+      expect(await found({ label, type })).toEqual([cancelled.id, first.id]);
+      expect(await found({ label, status: 'pending' })).toEqual([other.id, first.id]);
+      expect(await found({ label, type, status: 'pending' })).toEqual([first.id]);
+      expect(await found({ label, status: 'failed' })).toEqual([]);
+      expect(await found({ label: { name: 'run', value: '' } })).toEqual([]);
+    });
+
+    test('pages through a label without gap or overlap, while jobs come and change', async () => {
+      const labels = { run: bench.clock.token() };
+      const label = { name: 'run', value: labels.run };
+      const jobs: string[] = [];
+      for (let round = 0; round < 3; round++) {
+        jobs.push(...idsOf(await bench.submitMany(3, { labels })));
+        await bench.submitMany(3);
+      }
+      const newest = jobs.toReversed();
+      expect(await pages({ label }, 4)).toEqual([newest.slice(0, 4), newest.slice(4, 8), newest.slice(8)]);
+      const whileBusy = await pages({ label }, 2, async () => {
+        await bench.submit({ labels });
+        await bench.engine.cancel({ id: jobs[0]! });
+      });
+      expect(whileBusy.flat()).toEqual(newest);
+    });
+
+    test.each([
+      ['signs', { 'a.b/c-d_e': 'x:y=z', 'percent%': '50 %' }],
+      ['text of all planes', { 名: '🎲 "quoted" \\ \n', ü: '' }],
+      ['names that objects have already', JSON.parse('{"__proto__": "p", "constructor": "c"}') as object],
+    ])('finds jobs by labels with %s', async (_, given) => {
+      const labels = given as Record<string, string>;
+      const { id, type } = await bench.submit({ labels });
+      expect(JSON.stringify((await bench.job(id)).labels)).toBe(JSON.stringify(labels));
+      for (const [name, value] of Object.entries(labels)) {
+        expect((await pages({ type, label: { name, value } }, 5)).flat()).toEqual([id]);
+      }
     });
 
     test('gives an empty page without a cursor where there is nothing', async () => {

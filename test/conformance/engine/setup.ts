@@ -1,6 +1,6 @@
 /** What the parts of the engine's suite share: an engine to test, and jobs brought into a given state. */
 import { afterAll, beforeAll, expect } from 'vitest';
-import type { Engine, Failure, Job, Lease, NewJob } from '../../../src/engine/engine.js';
+import type { Engine, Failure, Job, Lease, NewJob, TypeCounts } from '../../../src/engine/engine.js';
 import { defaultRetry } from '../../../src/jobs/retry.js';
 import type { Status } from '../../../src/jobs/life-cycle.js';
 import { ManualClock } from '../../support/manual-clock.js';
@@ -16,25 +16,61 @@ export interface EngineUnderTest {
 export type EngineFactory = (clock: ManualClock) => Promise<EngineUnderTest>;
 
 export const minute = 60_000;
+/** Ends a claim that is never answered before the test's own limit does, so that the test says what was missing. */
+const patienceMs = 20_000;
 export const boom: Failure = { code: 'task-failed', message: 'boom', permanent: false };
 
-/** An engine for all tests of a `describe`: they keep apart by giving their jobs types of their own. */
+/** The ids of jobs or of leased jobs, in their order. */
+export function idsOf(of: readonly (Job | Lease)[]): string[] {
+  return of.map((one) => ('job' in one ? one.job.id : one.id));
+}
+
 export class Bench {
   readonly clock = new ManualClock();
   #made: EngineUnderTest | undefined;
+  #engine: Engine | undefined;
 
-  constructor(factory: EngineFactory) {
-    beforeAll(async () => {
-      this.#made = await factory(this.clock);
-    });
-    afterAll(async () => {
-      await this.#made?.cleanup();
-    });
+  /** An engine for all tests of a `describe`: they keep apart by giving their jobs types of their own. */
+  constructor(factory?: EngineFactory) {
+    if (!factory) return;
+    beforeAll(() => this.#open(factory));
+    afterAll(() => this.close());
+  }
+
+  /** Runs a test with an engine of its own: for what concerns all jobs of a store, or its next owner. */
+  static async alone(factory: EngineFactory, run: (bench: Bench) => Promise<void>): Promise<void> {
+    const bench = await Bench.open(factory);
+    try {
+      await run(bench);
+    } finally {
+      await bench.close();
+    }
+  }
+
+  /** For those that close it themselves. */
+  static async open(factory: EngineFactory): Promise<Bench> {
+    const bench = new Bench();
+    await bench.#open(factory);
+    return bench;
+  }
+
+  async close(): Promise<void> {
+    await this.#made?.cleanup();
+  }
+
+  async #open(factory: EngineFactory): Promise<void> {
+    this.#made = await factory(this.clock);
+    this.#engine = this.#made.engine;
   }
 
   get engine(): Engine {
-    if (!this.#made) throw new Error('there is no engine before the first test');
-    return this.#made.engine;
+    if (!this.#engine) throw new Error('there is no engine before the first test');
+    return this.#engine;
+  }
+
+  /** Ends the engine and opens its store again, where the store outlives the process; else all stays as it is. */
+  async reopen(): Promise<void> {
+    if (this.#made?.reopen) this.#engine = await this.#made.reopen();
   }
 
   newType(): string {
@@ -49,27 +85,37 @@ export class Bench {
       retry: defaultRetry,
       timeoutMs: minute,
       work: 1,
+      priority: 'normal',
+      labels: {},
+      blobs: [],
       ...given,
     };
   }
 
   async submit(given: Partial<NewJob> = {}): Promise<Job> {
-    const [job] = await this.engine.submit({ jobs: [this.newJob(given)] });
+    const [job] = await this.submitMany(1, given);
     return job!;
   }
 
   async submitMany(count: number, given: Partial<NewJob> = {}): Promise<readonly Job[]> {
-    return this.engine.submit({ jobs: Array.from({ length: count }, () => this.newJob(given)) });
+    const jobs = Array.from({ length: count }, () => this.newJob(given));
+    const answer = await this.engine.submit({ jobs });
+    if (answer.kind !== 'stored') throw new Error(`the submit was a ${answer.kind} one`);
+    return answer.jobs;
   }
 
-  /** Leases at least one job: for tests that know there is one. */
+  /** Leases at least one job: for tests that know there is one. Gives up where an engine hands out nothing. */
   claim(given: { types: readonly string[]; max?: number; leaseMs?: number; worker?: string }) {
-    const signal = new AbortController().signal;
+    const signal = AbortSignal.timeout(patienceMs);
     return this.engine.claim({ worker: 'worker-1', max: 1, leaseMs: minute, signal, ...given });
   }
 
   /** Leases whatever there is right now, which may be nothing. */
-  async claimNow(given: { types: readonly string[]; max?: number }): Promise<readonly Lease[]> {
+  async claimNow(given: {
+    types: readonly string[];
+    max?: number;
+    leaseMs?: number;
+  }): Promise<readonly Lease[]> {
     const aborter = new AbortController();
     const leases = this.engine.claim({
       worker: 'worker-1',
@@ -81,6 +127,31 @@ export class Bench {
     await this.engine.ping(); // sent after the claim, so the claim has been looked at
     aborter.abort();
     return leases;
+  }
+
+  /** A claim that has been looked at and waits, and what ends it. It gives up where nothing wakes it. */
+  async waiting(types: readonly string[]): Promise<{ leases: Promise<readonly Lease[]>; abort: () => void }> {
+    const aborter = new AbortController();
+    const leases = this.engine.claim({
+      worker: 'waiting',
+      types,
+      max: 1,
+      leaseMs: minute,
+      signal: AbortSignal.any([aborter.signal, AbortSignal.timeout(patienceMs)]),
+    });
+    await this.engine.ping();
+    return { leases, abort: () => aborter.abort() };
+  }
+
+  async complete({ job, token }: Lease): Promise<void> {
+    expect(await this.engine.complete({ id: job.id, token, result: { inline: null } })).toBe('applied');
+  }
+
+  /** What there is of a type, which must have had a job. */
+  async counts(type: string): Promise<TypeCounts> {
+    const found = (await this.engine.counts()).find((counts) => counts.type === type);
+    if (!found) throw new Error(`nothing is counted of ${type}`);
+    return found;
   }
 
   async lease(given: Partial<NewJob> & { leaseMs?: number } = {}): Promise<Lease> {

@@ -7,4 +7,4 @@ SET status = 3, version = version + 1, result = :result, result_blob = :resultBl
     token = NULL, lease_until = NULL,
     history = with_attempt(history, attempt, worker, started_at, :now, 'completed', NULL, :peakMemory)
 WHERE id = :id AND status = 2 AND token = :token
-RETURNING id, type, status, version, work
+RETURNING id, type, status, version, work, priority, key

@@ -7,4 +7,4 @@ SET status = iif(attempt < max_attempts, 1, 4), version = version + 1, ready_at 
     finished_at = iif(attempt < max_attempts, NULL, :now), error = :error, token = NULL, lease_until = NULL,
     history = with_attempt(history, attempt, worker, started_at, :now, 'expired', :error, NULL)
 WHERE status = 2 AND lease_until <= :upTo
-RETURNING id, type, status, version, work
+RETURNING id, type, status, version, work, priority, key

@@ -7,4 +7,4 @@ SET status = iif(:runAt IS NULL, 4, 0), version = version + 1, run_at = :runAt, 
     error = :error, token = NULL, lease_until = NULL,
     history = with_attempt(history, attempt, worker, started_at, :now, 'failed', :error, :peakMemory)
 WHERE id = :id AND status = 2 AND token = :token
-RETURNING id, type, status, version, work
+RETURNING id, type, status, version, work, priority, key

@@ -8,4 +8,4 @@ SET status = 1, version = version + 1, attempt = attempt - 1, token = NULL, leas
     ready_at = ready_at + :now - started_at,
     history = with_attempt(history, attempt, worker, started_at, :now, 'released', NULL, NULL)
 WHERE id = :id AND status = 2 AND token = :token
-RETURNING id, type, status, version, work
+RETURNING id, type, status, version, work, priority, key

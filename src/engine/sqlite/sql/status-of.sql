@@ -1,4 +1,4 @@
 -- Where one job is in its life cycle.
 -- params: id
--- returns: status, or nothing
-SELECT status FROM jobs WHERE id = :id
+-- returns: status and held, or nothing
+SELECT status, held FROM jobs WHERE id = :id

@@ -1,0 +1,20 @@
+/** Checks of a data folder that no server has open. */
+import { join, resolve } from 'node:path';
+import { openFilesystemBlobs } from '../blobs/filesystem.js';
+import { systemClock } from '../clock.js';
+import { checkInvariants } from '../engine/sqlite/invariants.js';
+import type { InvariantReport } from '../jobs/invariants.js';
+
+/** @throws DrayError `unavailable` where the folder has no database, or a server has it open. */
+export async function checkFolder(data: string): Promise<InvariantReport> {
+  const folder = resolve(data);
+  const blobs = await openFilesystemBlobs({ folder: join(folder, 'blobs'), clock: systemClock });
+  try {
+    return await checkInvariants({
+      file: join(folder, 'jobs.sqlite'),
+      hasBlob: async (id) => (await blobs.stat({ id })) !== undefined,
+    });
+  } finally {
+    await blobs.close();
+  }
+}

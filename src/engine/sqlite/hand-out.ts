@@ -1,0 +1,59 @@
+/** Which jobs a claim gets: the priorities take their turns, and within one the oldest goes first. */
+import { newTurns, priorities, takeTurn, type Turns } from '../../jobs/priority.js';
+import type { Counters } from './counters.js';
+import { priorityNumber } from './rows.js';
+import type { Statements } from './statements.js';
+
+/** More sets of types than workers ever ask for. */
+const mostTurns = 1_000;
+
+export class HandOut {
+  readonly #sql: Statements;
+  readonly #counters: Counters;
+  /**
+   * Claims of the same types share their turns. Claims of other types have turns of their own: what there is for
+   * them, or is not, takes nobody else's turn away. Only a matter of order: that a restart begins anew, or a claim
+   * fails after it, harms nobody.
+   */
+  readonly #turns = new Map<string, Turns>();
+
+  constructor(sql: Statements, counters: Counters) {
+    this.#sql = sql;
+    this.#counters = counters;
+  }
+
+  /** @returns at most `max` seqs, in the order of their turns. */
+  pick(types: readonly string[], max: number): number[] {
+    const distinct = new Set(types);
+    const turns = this.#turnsOf(distinct);
+    const waiting = priorities.map((priority) => this.#oldest(distinct, priorityNumber(priority), max));
+    const of = (priority: (typeof priorities)[number]) => waiting[priorityNumber(priority)]!;
+    const picked: number[] = [];
+    while (picked.length < max) {
+      const priority = takeTurn(turns, (which) => of(which).length > 0);
+      if (priority === undefined) break;
+      picked.push(of(priority).pop()!);
+    }
+    return picked;
+  }
+
+  #turnsOf(types: ReadonlySet<string>): Turns {
+    const name = JSON.stringify([...types].sort());
+    const known = this.#turns.get(name);
+    if (known) return known;
+    if (this.#turns.size >= mostTurns) this.#turns.clear();
+    const turns = newTurns();
+    this.#turns.set(name, turns);
+    return turns;
+  }
+
+  /** Highest first, so that the next one is at the end. */
+  #oldest(types: ReadonlySet<string>, priority: number, limit: number): number[] {
+    const seqs: number[] = [];
+    for (const type of types) {
+      if (this.#counters.ready(type, priority) === 0) continue;
+      for (const { seq } of this.#sql.ready.all({ type, priority, limit })) seqs.push(seq);
+    }
+    return seqs.sort((a, b) => b - a);
+  }
+}

@@ -1,0 +1,277 @@
+/**
+ * What must hold of a database that no server has open, whatever has happened to the server before: the promises
+ * of the engine, read from the tables and not through its operations.
+ */
+import { DatabaseSync } from '@photostructure/sqlite';
+import { existsSync } from 'node:fs';
+import { DrayError } from '../../jobs/errors.js';
+import type { InvariantReport, Violation } from '../../jobs/invariants.js';
+import { transitions, type Event, type Status } from '../../jobs/life-cycle.js';
+import { blobsOf, type Payload } from '../../jobs/payload.js';
+import type { EndedAttempt, Job } from '../engine.js';
+import { readRecord } from './rows.js';
+import { migrationFiles } from './schema.js';
+import type { Database } from './statements.js';
+
+/** So many violations are told; the rest are counted. */
+const reported = 100;
+const pageSize = 500;
+
+/**
+ * @param hasBlob true where the blob is there as it was written.
+ * @throws DrayError `unavailable` where a server has the file, where there is none, or where another version wrote it.
+ */
+export async function checkInvariants(params: {
+  file: string;
+  hasBlob: (id: string) => Promise<boolean>;
+}): Promise<InvariantReport> {
+  const db = openStopped(params.file);
+  try {
+    const found = new Findings();
+    for (const text of damages(db)) found.add({ invariant: 'file', detail: text });
+    if (found.any) return { jobs: 0, completions: 0, ...found.report() }; // what else it says means nothing
+    const usesOf = db.prepare('SELECT blob FROM blob_uses JOIN jobs USING (seq) WHERE id = ?');
+    const blobsUsedBy = (id: string) => (usesOf.all(id) as { blob: string }[]).map(({ blob }) => blob);
+    let jobs = 0;
+    for (const page of pages(db)) {
+      jobs += page.length;
+      for (const row of page) for (const violation of checkJob(row)) found.add(violation);
+      for (const { job } of page) {
+        for (const blob of neededBlobs(job, blobsUsedBy)) {
+          if (await params.hasBlob(blob)) continue;
+          const whose = job.result ? 'of its result' : 'that it needs';
+          found.add({
+            invariant: 'blobs',
+            job: job.id,
+            detail: `blob ${blob} ${whose} is missing or damaged`,
+          });
+        }
+      }
+    }
+    for (const [invariant, sql, detail] of tableChecks) {
+      for (const row of all<{ job?: string; what: string }>(db, sql)) {
+        found.add({ invariant, ...(row.job != null && { job: row.job }), detail: `${detail}: ${row.what}` });
+      }
+    }
+    const [{ completions }] = all<{ completions: number }>(
+      db,
+      'SELECT count(*) AS completions FROM completions',
+    ) as [{ completions: number }];
+    return { jobs, completions, ...found.report() };
+  } finally {
+    db.close();
+  }
+}
+
+class Findings {
+  readonly #violations: Violation[] = [];
+  #more = 0;
+
+  get any(): boolean {
+    return this.#violations.length > 0;
+  }
+
+  add(violation: Violation): void {
+    if (this.#violations.length < reported) this.#violations.push(violation);
+    else this.#more += 1;
+  }
+
+  report(): { violations: readonly Violation[]; more: number } {
+    return { violations: this.#violations, more: this.#more };
+  }
+}
+
+function openStopped(file: string): Database {
+  if (!existsSync(file)) {
+    throw new DrayError('unavailable', `There is no database at ${file}. Name the data folder with --data.`);
+  }
+  const db = new DatabaseSync(file, { timeout: 0, readOnly: true });
+  try {
+    const [{ user_version: found }] = all<{ user_version: number }>(db, 'PRAGMA user_version') as [
+      { user_version: number },
+    ];
+    const known = migrationFiles().length;
+    if (found === known) return db;
+    throw new DrayError(
+      'unavailable',
+      `The data folder has schema ${found}, this version knows ${known}. ` +
+        (found < known ? 'Start the server on it once, and stop it.' : 'Use the version that wrote it.'),
+    );
+  } catch (error) {
+    db.close();
+    if (!(error instanceof Error) || !/database is locked/.test(error.message)) throw error;
+    throw new DrayError('unavailable', 'A server has the data folder open. Stop it first.', { cause: error });
+  }
+}
+
+function damages(db: Database): string[] {
+  const rows = all<{ quick_check: string }>(db, `PRAGMA quick_check(${reported})`);
+  return rows.map(({ quick_check: text }) => text).filter((text) => text !== 'ok');
+}
+
+interface Row {
+  readonly job: Job;
+  readonly token: string | null;
+}
+
+function* pages(db: Database): Generator<Row[]> {
+  let after = 0;
+  for (;;) {
+    const sql = `SELECT record FROM jobs WHERE seq > ${after} ORDER BY seq LIMIT ${pageSize}`;
+    const page = all<{ record: string }>(db, sql).map(({ record }) => readRecord(record));
+    if (page.length === 0) return;
+    after = page.at(-1)!.seq;
+    yield page;
+  }
+}
+
+/** What the end of an attempt does to the job's state. */
+const endings: Readonly<Record<EndedAttempt['outcome'], readonly Event[]>> = {
+  completed: ['complete'],
+  failed: ['retry', 'fail'],
+  expired: ['expire', 'exhaust'],
+  released: ['release'],
+  cancelled: ['cancel'],
+};
+
+/** Where a job can be that no worker has claimed since it was in one of these states, by the life cycle's table. */
+function reachableUnclaimed(from: readonly Status[]): Set<Status> {
+  const states = new Set(from);
+  for (const state of states) {
+    for (const row of transitions) {
+      if (row.event !== 'claim' && row.from.includes(state)) states.add(row.to);
+    }
+  }
+  return states;
+}
+
+const atFirst = reachableUnclaimed(['scheduled', 'pending']);
+const after = Object.fromEntries(
+  Object.entries(endings).map(([outcome, events]) => {
+    const ends = transitions.filter(({ event }) => events.includes(event)).map(({ to }) => to);
+    return [outcome, reachableUnclaimed(ends)];
+  }),
+) as Record<EndedAttempt['outcome'], Set<Status>>;
+
+function* checkJob({ job, token }: Row): Generator<Violation> {
+  const { id, status, attempts, attempt, maxAttempts } = job;
+  const say = (invariant: string, detail: string): Violation => ({ invariant, job: id, detail });
+  const running = status === 'in-progress';
+  const final = status === 'completed' || status === 'failed' || status === 'cancelled';
+  if (running !== (token !== null) || (running && (job.worker === undefined || job.startedAt === undefined)))
+    yield say('leases', `${status}, ${token === null ? 'without' : 'with'} a lease`);
+  if ((status === 'scheduled') !== (job.runAt !== undefined))
+    yield say('job-state', `${status}, due ${job.runAt ?? 'never'}`);
+  if (final !== (job.finishedAt !== undefined))
+    yield say('job-state', `${status}, ended ${job.finishedAt ?? 'never'}`);
+  if ((status === 'completed') !== (job.result !== undefined))
+    yield say('job-state', `${status} and result disagree`);
+  if (status === 'failed' && job.error === undefined) yield say('job-state', 'failed without an error');
+  if (job.held && (status !== 'pending' || job.key === undefined))
+    yield say('keys', `${status} and held${job.key === undefined ? ' without a key' : ''}`);
+  if (attempt > maxAttempts) yield say('job-state', `attempt ${attempt} of ${maxAttempts}`);
+
+  for (const [index, one] of attempts.entries()) {
+    const next = attempts[index + 1]?.attempt;
+    if (next !== undefined && !after[one.outcome].has('pending'))
+      yield say('history', `an attempt after one that was ${one.outcome}`);
+    if (next !== undefined && next !== counted(one) + 1)
+      yield say('history', `attempt ${next} after ${one.attempt}, which was ${one.outcome}`);
+  }
+  const last = attempts.at(-1);
+  const reachable = last ? after[last.outcome] : atFirst;
+  if (!reachable.has(running ? 'pending' : status))
+    yield say('history', `${status} after ${last ? `an attempt that was ${last.outcome}` : 'no attempt'}`);
+  const expected = (last ? counted(last) : 0) + (running ? 1 : 0);
+  if (attempt !== expected) yield say('history', `attempt ${attempt}, but its history says ${expected}`);
+}
+
+/** The number of counted attempts after it. */
+function counted({ attempt, outcome }: EndedAttempt): number {
+  return outcome === 'released' ? attempt - 1 : attempt;
+}
+
+/** Those without which the job cannot run, or its result cannot be read. */
+function neededBlobs(job: Job, usedBy: (id: string) => readonly string[]): Set<string> {
+  const { id, status, input, result } = job;
+  if (result) return new Set(blobsIn(result, 'result'));
+  const waits = status === 'scheduled' || status === 'pending' || status === 'in-progress';
+  return new Set(waits ? [...blobsIn(input, 'input'), ...usedBy(id)] : []);
+}
+
+function blobsIn(payload: Payload, field: string): readonly string[] {
+  return 'blob' in payload ? [payload.blob] : blobsOf(payload.inline, field);
+}
+
+/** Statements that return a row for each violation, and what is wrong with it. */
+const tableChecks: readonly (readonly [invariant: string, sql: string, detail: string])[] = [
+  [
+    'completions',
+    `SELECT job, count(*) || ' times' AS what FROM completions GROUP BY job HAVING count(*) > 1`,
+    'completed more than once',
+  ],
+  [
+    'completions',
+    `SELECT id AS job, 'attempt ' || attempt AS what FROM jobs
+     WHERE status = 3 AND NOT EXISTS (SELECT 1 FROM completions AS c WHERE c.job = id AND c.attempt = jobs.attempt)`,
+    'completed, and its completion was not noted',
+  ],
+  [
+    'completions',
+    `SELECT c.job, 'status ' || status AS what FROM completions AS c JOIN jobs ON id = c.job WHERE status <> 3`,
+    'was completed, and is so no longer',
+  ],
+  [
+    'completions',
+    `SELECT job, 'attempt ' || attempt AS what FROM completions WHERE token IS NULL`,
+    'completed without a lease',
+  ],
+  [
+    'leases',
+    `SELECT token AS what FROM jobs WHERE token IS NOT NULL GROUP BY token HAVING count(*) > 1`,
+    'two jobs have one token',
+  ],
+  [
+    'keys',
+    `SELECT jobs.type || ' ' || jobs.key || ', ' || count(*) || ' of ' || places AS what
+     FROM jobs JOIN keys USING (type, key) WHERE status IN (1, 2) AND held = 0
+     GROUP BY jobs.type, jobs.key HAVING count(*) > places`,
+    'more jobs have a place than there are, which only a later submit with a lower number explains',
+  ],
+  [
+    'keys',
+    `SELECT id AS job, key AS what FROM jobs WHERE key IS NOT NULL
+       AND NOT EXISTS (SELECT 1 FROM keys WHERE keys.type = jobs.type AND keys.key = jobs.key)`,
+    'the places of its key are not known',
+  ],
+  [
+    'labels',
+    `SELECT jobs.id AS job, entry.key || '=' || entry.value AS what FROM jobs, json_each(jobs.labels) AS entry
+     WHERE NOT EXISTS (SELECT 1 FROM labels AS l WHERE l.seq = jobs.seq AND l.name = entry.key AND l.value = entry.value)`,
+    'cannot be found by its label',
+  ],
+  [
+    'labels',
+    `SELECT jobs.id AS job, l.name || '=' || l.value AS what FROM labels AS l LEFT JOIN jobs USING (seq)
+     WHERE jobs.seq IS NULL OR NOT EXISTS (
+       SELECT 1 FROM json_each(jobs.labels) AS entry WHERE entry.key = l.name AND entry.value = l.value)`,
+    'is found by a label that it has not',
+  ],
+  [
+    'uses',
+    `SELECT id AS job, blob AS what FROM
+       (SELECT id, seq, input_blob AS blob FROM jobs UNION ALL SELECT id, seq, result_blob FROM jobs) AS held
+     WHERE blob IS NOT NULL
+       AND NOT EXISTS (SELECT 1 FROM blob_uses AS u WHERE u.blob = held.blob AND u.seq = held.seq)`,
+    'its use of a blob is not noted, so retention would remove it',
+  ],
+  [
+    'uses',
+    `SELECT blob AS what FROM blob_uses LEFT JOIN jobs USING (seq) WHERE jobs.seq IS NULL`,
+    'a blob is kept for a job that is gone',
+  ],
+];
+
+function all<T>(db: Database, sql: string): T[] {
+  return db.prepare(sql).all() as T[];
+}

@@ -1,0 +1,3 @@
+-- The types that are paused.
+-- returns: type
+SELECT type FROM paused
