@@ -1,13 +1,33 @@
 /** Structured logs: JSON lines, or something for people where the output is a terminal. */
-import { pino, type Logger } from 'pino';
+import { pino, type DestinationStream, type Logger } from 'pino';
+import { KiB } from '../jobs/limits.js';
 import type { TaskLog } from '../tasks/task.js';
 
 export function createLogger(level: string): Logger {
-  if (!process.stdout.isTTY) return pino({ level });
+  if (!process.stdout.isTTY) return pino({ level }, linesOfTurns());
   return pino({
     level,
     transport: { target: 'pino-pretty', options: { translateTime: 'HH:MM:ss', ignore: 'pid,hostname' } },
   });
+}
+
+/** Standard output, to which the lines of one turn of the event loop go at once: a write costs as much as a request. */
+function linesOfTurns(): DestinationStream {
+  const out = pino.destination({ fd: process.stdout.fd, sync: true, minLength: 8 * KiB });
+  let waiting = false;
+  const flush = (): void => {
+    waiting = false;
+    out.flushSync();
+  };
+  process.once('exit', flush);
+  return {
+    write(line) {
+      out.write(line);
+      if (waiting) return;
+      waiting = true;
+      setImmediate(flush);
+    },
+  };
 }
 
 export function taskLog(logger: Logger): TaskLog {

@@ -203,7 +203,7 @@ export const options: readonly Option[] = [
     type: 'string',
     default: 'info',
     values: ['trace', 'debug', 'info', 'warn', 'error', 'silent'],
-    doc: 'how much is logged: trace, debug, info, warn, error or silent',
+    doc: 'how much is logged: trace, debug (each request), info (refused requests too), warn, error or silent',
   },
 ];
 

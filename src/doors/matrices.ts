@@ -5,12 +5,12 @@
  */
 import type { FastifyRequest } from 'fastify';
 import type { SubmitJob } from '../contract/job.js';
-import { bodyOf } from '../http/submission.js';
+import { bodyOf } from '../http/body.js';
 import type { SubmissionContext } from '../http/submission-json.js';
 import { DrayError } from '../jobs/errors.js';
 import { limits } from '../jobs/limits.js';
 import { ObjectSink } from '../json/object.js';
-import { readJson } from '../json/read.js';
+import { iteratorOf, readJson, type Bytes } from '../json/read.js';
 import type { ValueSink } from '../json/sink.js';
 import { byte } from '../json/syntax.js';
 import type { MatmulInput } from '../tasks/matmul/input.js';
@@ -30,13 +30,14 @@ const names: ReadonlyMap<string, Operand> = new Map([
 ]);
 
 /** The body's bytes, or undefined where it has none. */
-export async function jsonBytes(request: FastifyRequest): Promise<AsyncIterable<Uint8Array> | undefined> {
-  const chunks = bodyOf(request)[Symbol.asyncIterator]();
+export async function jsonBytes(request: FastifyRequest): Promise<Bytes | undefined> {
+  const body = bodyOf(request);
+  if (Array.isArray(body)) return body.length === 0 ? undefined : (body as Bytes);
+  const chunks = iteratorOf(body);
   let first: IteratorResult<Uint8Array> | undefined = await chunks.next();
   if (first.done === true) return undefined;
-  const next = (): Promise<IteratorResult<Uint8Array>> => {
-    if (first === undefined) return chunks.next();
-    const chunk = Promise.resolve(first);
+  const next = async (): Promise<IteratorResult<Uint8Array>> => {
+    const chunk = first ?? (await chunks.next());
     first = undefined;
     return chunk;
   };
@@ -50,7 +51,7 @@ export async function jsonBytes(request: FastifyRequest): Promise<AsyncIterable<
  * until then is in the context's uploads.
  */
 export async function readMatrices(
-  body: AsyncIterable<Uint8Array>,
+  body: Bytes,
   context: SubmissionContext,
   others: ReadonlyMap<string, ValueSink> = new Map(),
 ): Promise<SubmitJob | undefined> {

@@ -2,6 +2,7 @@
 import type { FastifyRequest } from 'fastify';
 import { createHash, type Hash } from 'node:crypto';
 import { DrayError } from '../jobs/errors.js';
+import type { Bytes } from '../json/read.js';
 
 const header = 'idempotency-key';
 
@@ -22,7 +23,7 @@ export class Fingerprint {
   };
 
   /** The same bytes, each observed as it is taken. */
-  async *through(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  async *through(body: Bytes): AsyncIterable<Uint8Array> {
     for await (const chunk of body) {
       this.observe(chunk);
       yield chunk;

@@ -48,7 +48,7 @@ export function prepareRefusal(
 ): { readonly known: DrayError; readonly detail: string } {
   const known = asDrayError(error);
   const { status } = known;
-  if (status >= 500) request.log.error({ err: error }, 'request failed');
+  if (status >= 500) request.log.error({ reqId: request.id, err: error }, 'request failed');
   if (status === 429 || status === 503 || status === 507) void reply.header('retry-after', retryAfterSeconds);
   if (!request.raw.complete) discardRest(request.raw, clock);
   void reply.code(status);

@@ -4,21 +4,26 @@ import type { App } from './dependencies.js';
 
 /** For all routes of a scope, and of scopes in it. */
 export function logRequests(scope: App, logger: FastifyBaseLogger): void {
-  scope.setChildLoggerFactory((_none, bindings, options) => logger.child(bindings, options));
+  scope.setChildLoggerFactory(() => logger); // one made for each request would cost more than the line that it writes
   scope.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id);
     done();
   });
   scope.addHook('onResponse', (request, reply, done) => {
-    logRequest(request.log, request, reply);
+    logRequest(logger, request, reply);
     done();
   });
 }
 
-/** For hooks, and for requests that never reach them. */
+/**
+ * For hooks, and for requests that never reach them. What went well is told at `debug`: the metrics count it, and
+ * a busy server would log little else.
+ */
 export function logRequest(log: FastifyBaseLogger, request: FastifyRequest, reply: FastifyReply): void {
-  log.info(
+  const well = reply.statusCode < 400;
+  log[well ? 'debug' : 'info'](
     {
+      reqId: request.id,
       method: request.method,
       url: request.url,
       status: reply.statusCode,

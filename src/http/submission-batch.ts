@@ -3,7 +3,7 @@ import { DrayError } from '../jobs/errors.js';
 import { KiB, limits } from '../jobs/limits.js';
 import { ObjectSink } from '../json/object.js';
 import { RawValueSink } from '../json/raw.js';
-import { readJson } from '../json/read.js';
+import { readJson, type Bytes } from '../json/read.js';
 
 /** Bytes of the body: those of its jobs, and what stands around them. */
 export const batchLimit = limits.jsonPayload + 64 * KiB;
@@ -12,10 +12,7 @@ export const batchLimit = limits.jsonPayload + 64 * KiB;
  * @returns the jobs as they came: what each holds is not checked.
  * @throws DrayError with a 4xx code that names the field.
  */
-export async function readBatch(
-  body: AsyncIterable<Uint8Array>,
-  bodyLimit: number,
-): Promise<readonly unknown[]> {
+export async function readBatch(body: Bytes, bodyLimit: number): Promise<readonly unknown[]> {
   const envelope = new ObjectSink((key) => {
     // An input may nest as deep as in a submission of its own: `jobs` and the job are two levels above it.
     if (key === 'jobs') return new RawValueSink({ field: 'jobs', depth: limits.jsonDepth + 2 });

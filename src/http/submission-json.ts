@@ -8,7 +8,7 @@ import { DrayError } from '../jobs/errors.js';
 import { KiB, limits } from '../jobs/limits.js';
 import { ObjectSink } from '../json/object.js';
 import { RawValueSink } from '../json/raw.js';
-import { readJson } from '../json/read.js';
+import { readJson, type Bytes } from '../json/read.js';
 import type { ValueSink } from '../json/sink.js';
 import type { TaskRegistry } from '../tasks/registry.js';
 import { SpoolSink } from './spool.js';
@@ -40,10 +40,7 @@ const memberLimits = new Map(
  * @throws DrayError with a 4xx code that names the field, and in a matrix the row and column. The uploads
  * hold what was stored until then; discarding them is the caller's.
  */
-export async function readJsonSubmission(
-  body: AsyncIterable<Uint8Array>,
-  context: SubmissionContext,
-): Promise<SubmitJob> {
+export async function readJsonSubmission(body: Bytes, context: SubmissionContext): Promise<SubmitJob> {
   let type: ValueSink | undefined;
   let early: SpoolSink | undefined;
   const envelope = new ObjectSink((key) => {

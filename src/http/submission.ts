@@ -5,7 +5,9 @@ import { Compile } from 'typebox/compile';
 import { SubmitJob } from '../contract/job.js';
 import type { Job, NewJob } from '../engine/engine.js';
 import { DrayError } from '../jobs/errors.js';
+import type { Bytes } from '../json/read.js';
 import { admit } from '../tasks/admission.js';
+import { bodyOf } from './body.js';
 import type { Dependencies } from './dependencies.js';
 import { fingerprintOf, type Fingerprint } from './idempotency.js';
 import { batchLimit, ofBatch, readBatch } from './submission-batch.js';
@@ -151,20 +153,8 @@ function unsupported(request: FastifyRequest, what: string, taken: string): Dray
   return new DrayError('unsupported-media-type', `content type "${given}": ${what} is sent as ${taken}`);
 }
 
-function observed(
-  body: AsyncIterable<Uint8Array>,
-  fingerprint: Fingerprint | undefined,
-): AsyncIterable<Uint8Array> {
+function observed(body: Bytes, fingerprint: Fingerprint | undefined): Bytes {
   return fingerprint ? fingerprint.through(body) : body;
-}
-
-/** The bytes of the body as they arrive; none where there is no body. */
-export function bodyOf(request: FastifyRequest): AsyncIterable<Uint8Array> {
-  return (request.body as Readable | undefined) ?? nothing();
-}
-
-async function* nothing(): AsyncIterable<Uint8Array> {
-  // a request without a body
 }
 
 function misfit(submission: unknown): DrayError {

@@ -1,6 +1,7 @@
 /** The blobs that one request makes: kept when it succeeds, gone when it does not. */
 import type { BlobInfo, BlobStore, BlobWriter } from '../blobs/blob-store.js';
 import { DrayError } from '../jobs/errors.js';
+import { iteratorOf, type Bytes } from '../json/read.js';
 
 export class Uploads {
   readonly #blobs: BlobStore;
@@ -31,7 +32,7 @@ export class Uploads {
    *
    * @throws DrayError `body-too-large` above `limit` bytes.
    */
-  store(source: AsyncIterable<Uint8Array>, mediaType: string, limit: number): Promise<BlobInfo> {
+  store(source: Bytes, mediaType: string, limit: number): Promise<BlobInfo> {
     const storing = this.#store(source, mediaType, limit);
     this.#storing.add(storing);
     return storing;
@@ -45,9 +46,9 @@ export class Uploads {
     await Promise.all(this.#stored.splice(0).map((id) => this.#blobs.delete({ id })));
   }
 
-  async #store(source: AsyncIterable<Uint8Array>, mediaType: string, limit: number): Promise<BlobInfo> {
+  async #store(source: Bytes, mediaType: string, limit: number): Promise<BlobInfo> {
     const writer = await this.#create(mediaType);
-    const chunks = source[Symbol.asyncIterator]();
+    const chunks = iteratorOf(source);
     for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
       if (writer.size + next.value.length > limit) {
         throw new DrayError('body-too-large', `the data is larger than the limit of ${limit} bytes`);

@@ -2,6 +2,9 @@ import { DrayError } from '../jobs/errors.js';
 import type { ValueSink } from './sink.js';
 import { isWord, JsonError, skipSpace, unexpected } from './syntax.js';
 
+/** A text in pieces, at hand or as they arrive. */
+export type Bytes = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
 const space = Uint8Array.of(0x20);
 const bom = 0xef;
 
@@ -15,12 +18,8 @@ const bom = 0xef;
  * @returns the sink's value.
  * @throws DrayError `body-too-large`; `invalid-json`; what the sink throws. Errors of the source as they are.
  */
-export async function readJson(
-  source: AsyncIterable<Uint8Array>,
-  sink: ValueSink,
-  options: { limit: number },
-): Promise<unknown> {
-  const chunks = source[Symbol.asyncIterator]();
+export async function readJson(source: Bytes, sink: ValueSink, options: { limit: number }): Promise<unknown> {
+  const chunks = iteratorOf(source);
   const reader = new Reader(sink, options.limit);
   for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
     reader.take(next.value);
@@ -29,6 +28,11 @@ export async function readJson(
   reader.end();
   await sink.drain?.();
   return sink.value();
+}
+
+/** Unlike a loop over the source, it does not close the source where the reading stops. */
+export function iteratorOf(source: Bytes): Iterator<Uint8Array> | AsyncIterator<Uint8Array> {
+  return Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
 }
 
 class Reader {

@@ -1,7 +1,15 @@
 /** The main thread's end of the thread that owns the database. */
 import { Worker } from 'node:worker_threads';
 import { DrayError } from '../../jobs/errors.js';
-import type { Batch, FromThread, Reply, ThreadData, ToThread } from './protocol.js';
+import {
+  read,
+  write,
+  type Batch,
+  type FromThread,
+  type Reply,
+  type ThreadData,
+  type ToThread,
+} from './protocol.js';
 
 /**
  * Node 20 starts threads from JavaScript only. Where this module runs from its TypeScript source, as under the
@@ -27,7 +35,7 @@ export class StoreThread {
     const worker = new Worker(entry, { workerData: data, execArgv: [] });
     const thread = new StoreThread(worker);
     const first = await new Promise<FromThread>((resolve, reject) => {
-      worker.once('message', resolve);
+      worker.once('message', (text: string) => resolve(read<FromThread>(text)));
       worker.once('error', reject);
     });
     if (first.kind !== 'refused') return thread;
@@ -41,7 +49,8 @@ export class StoreThread {
 
   /** `onGone` is called once, where the thread ends without having been asked to. */
   listen(on: { onReply: (reply: Reply) => void; onGone: (error: DrayError) => void }): void {
-    this.#worker.on('message', (message: FromThread) => {
+    this.#worker.on('message', (text: string) => {
+      const message = read<FromThread>(text);
       if (message.kind === 'reply') on.onReply(message.reply);
     });
     let cause: unknown;
@@ -62,6 +71,6 @@ export class StoreThread {
   }
 
   #send(message: ToThread): void {
-    this.#worker.postMessage(message);
+    this.#worker.postMessage(write(message));
   }
 }

@@ -2,13 +2,13 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { DrayError } from '../../jobs/errors.js';
 import { openDatabase } from './database.js';
-import type { FromThread, ThreadData, ToThread } from './protocol.js';
+import { read, write, type FromThread, type ThreadData, type ToThread } from './protocol.js';
 import { prepareStatements } from './statements.js';
 import { createStore, runBatch, storeError } from './transaction.js';
 
 const port = parentPort;
 if (port === null) throw new Error('thread.js is started by the engine, not by hand');
-const send = (message: FromThread): void => port.postMessage(message);
+const send = (message: FromThread): void => port.postMessage(write(message));
 
 try {
   const { file, now } = workerData as ThreadData;
@@ -18,7 +18,8 @@ try {
   const atOpen = { now, monotonic: Number.MAX_VALUE };
   const [answer] = runBatch(store, { at: atOpen, requests: [{ op: 'maintain', params: {} }] }).answers;
   if (answer?.ok === false) throw new DrayError(answer.error.code, answer.error.detail);
-  port.on('message', (message: ToThread) => {
+  port.on('message', (text: string) => {
+    const message = read<ToThread>(text);
     if (message.kind === 'batch') {
       send({ kind: 'reply', reply: runBatch(store, message.batch) });
     } else {

@@ -1,6 +1,6 @@
 /** /v1/blobs: large data, uploaded once and named by jobs. */
 import { Type } from 'typebox';
-import type { Readable } from 'node:stream';
+import type { Bytes } from '../../json/read.js';
 import { Blob } from '../../contract/blob.js';
 import { Problem } from '../../contract/problem.js';
 import { DrayError } from '../../jobs/errors.js';
@@ -26,7 +26,7 @@ export function blobRoutes(app: App, { blobs, bodyLimit }: Dependencies): void {
     },
     async (request, reply) => {
       refuseTooLarge(request, bodyLimit);
-      const body = request.body as unknown as Readable | undefined;
+      const body = request.body as unknown as Bytes | undefined;
       if (!body) throw new DrayError('upload-incomplete', 'the request has no body');
       const uploads = new Uploads(blobs);
       try {

@@ -9,7 +9,7 @@ import { isFinal } from '../../jobs/life-cycle.js';
 import { RawValueSink } from '../../json/raw.js';
 import { readJson } from '../../json/read.js';
 import type { App, Dependencies } from '../dependencies.js';
-import { bodyOf } from '../submission.js';
+import { bodyOf } from '../body.js';
 
 type Change = 'cancel' | 'redrive';
 
