@@ -172,10 +172,10 @@ export interface Engine {
 
   /**
    * Leases up to `max` pending jobs of the given types that are neither held nor paused: of the priorities in
-   * their turns (src/jobs/priority.ts), within one the oldest first, and lists them in this order. Claims of the
-   * same types share their turns, and claims of other types do not change them. Waits until there is at least one
-   * job, or until the signal aborts: then an empty list, never an error. Jobs leased at that very moment are still
-   * returned.
+   * their turns (src/jobs/priority.ts), within one first what has waited longest, the time of attempts not
+   * counted; lists them in this order. Claims of the same types share their turns, and claims of other types do
+   * not change them. Waits until there is at least one job, or until the signal aborts: then an empty list, never
+   * an error. Jobs leased at that very moment are still returned.
    */
   claim(params: {
     worker: string;

@@ -103,7 +103,9 @@ export class Counters {
   }
 
   #view(type: string, counter: Counter): TypeCounts {
-    const waitingSince = counter.jobs[pending]! > 0 ? this.#sql.waitingSince.get({ type })?.at : null;
+    const waiting = priorities.flatMap((_, priority) =>
+      counter.ready[priority] === 0 ? [] : (this.#sql.waitingSince.get({ type, priority })?.at ?? []),
+    );
     const held = counter.jobs[heldPlace]!;
     const jobs = counter.jobs.slice(0, heldPlace).map((count, status) => [statusName(status), count]);
     return {
@@ -112,7 +114,7 @@ export class Counters {
       held,
       paused: this.#paused.has(type),
       pendingWork: counter.pendingWork,
-      ...(typeof waitingSince === 'number' && { oldestPendingAt: waitingSince }),
+      ...(waiting.length > 0 && { oldestPendingAt: Math.min(...waiting) }),
       totals: {
         submitted: counter.submitted,
         attempts: { ...counter.attempts },

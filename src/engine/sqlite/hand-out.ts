@@ -1,4 +1,4 @@
-/** Which jobs a claim gets: the priorities take their turns, and within one the oldest goes first. */
+/** Which jobs a claim gets: the priorities take their turns, and within one goes first who has waited longest. */
 import { newTurns, priorities, takeTurn, type Turns } from '../../jobs/priority.js';
 import type { Counters } from './counters.js';
 import { priorityNumber } from './rows.js';
@@ -26,7 +26,7 @@ export class HandOut {
   pick(types: readonly string[], max: number): number[] {
     const distinct = new Set(types);
     const turns = this.#turnsOf(distinct);
-    const waiting = priorities.map((priority) => this.#oldest(distinct, priorityNumber(priority), max));
+    const waiting = priorities.map((priority) => this.#waiting(distinct, priorityNumber(priority), max));
     const of = (priority: (typeof priorities)[number]) => waiting[priorityNumber(priority)]!;
     const picked: number[] = [];
     while (picked.length < max) {
@@ -47,13 +47,13 @@ export class HandOut {
     return turns;
   }
 
-  /** Highest first, so that the next one is at the end. */
-  #oldest(types: ReadonlySet<string>, priority: number, limit: number): number[] {
-    const seqs: number[] = [];
-    for (const type of types) {
-      if (this.#counters.ready(type, priority) === 0) continue;
-      for (const { seq } of this.#sql.ready.all({ type, priority, limit })) seqs.push(seq);
-    }
-    return seqs.sort((a, b) => b - a);
+  /** The next one is at the end. */
+  #waiting(types: ReadonlySet<string>, priority: number, limit: number): number[] {
+    const ready = [...types]
+      .filter((type) => this.#counters.ready(type, priority) > 0)
+      .map((type) => this.#sql.ready.all({ type, priority, limit }));
+    const all = ready.length === 1 ? ready[0]! : ready.flat();
+    if (ready.length > 1) all.sort((a, b) => a.readyAt - b.readyAt || a.seq - b.seq);
+    return all.map(({ seq }) => seq).reverse();
   }
 }

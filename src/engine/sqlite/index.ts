@@ -149,8 +149,8 @@ class SqliteEngine implements Engine {
     return { job: readRecord(record).job, ...rest };
   }
 
-  prune(params: Parameters<Engine['prune']>[0]): ReturnType<Engine['prune']> {
-    return this.#batcher.call('prune', params);
+  prune({ before, keep, limit }: Parameters<Engine['prune']>[0]): ReturnType<Engine['prune']> {
+    return this.#batcher.call('prune', { before, keep: Math.min(keep, Number.MAX_SAFE_INTEGER), limit });
   }
 
   unusedBlobs({ blobs }: { blobs: readonly string[] }): Promise<readonly string[]> {

@@ -4,7 +4,7 @@ import { heldPlace, type Counters, type Step } from './counters.js';
 import { HandOut } from './hand-out.js';
 import { KeySet, Places } from './places.js';
 import { limits } from '../../jobs/limits.js';
-import type { Moment, Operations, Params, Result, StoredFilter, StoredJob } from './protocol.js';
+import type { Moment, OperationName, Params, Result, StoredFilter, StoredJob } from './protocol.js';
 import { statusNumbers, type Change, type CountedChange } from './rows.js';
 import type { Statements } from './statements.js';
 
@@ -19,8 +19,15 @@ export interface Transaction {
   wake: boolean;
 }
 
-export type Handlers = {
-  readonly [K in keyof Operations]: (params: Params<K>, transaction: Transaction) => Result<K>;
+/** What handles one request. */
+export type Handler<K extends OperationName> = (params: Params<K>, transaction: Transaction) => Result<K>;
+
+export type Handlers = { readonly [K in Exclude<OperationName, 'complete'>]: Handler<K> } & {
+  /** Of several requests, each about another job. */
+  readonly complete: (
+    requests: readonly Params<'complete'>[],
+    transaction: Transaction,
+  ) => Result<'complete'>[];
 };
 
 /** So many due jobs are released in one transaction, which bounds how long the others wait for it. */
@@ -95,12 +102,26 @@ export function createHandlers(sql: Statements, counters: Counters): Handlers {
   };
 
   const store = (job: StoredJob, transaction: Transaction): void => {
-    const { id, type, priority, key, places, work, labels, blobs, ...rest } = job;
+    const { id, type, priority, key, work, labels, blobs } = job;
     const { now } = transaction.at;
     const runAt = job.runAt !== null && job.runAt > now ? job.runAt : null;
-    if (key !== null) sql.setPlaces.run({ type, key, places: places! });
+    if (key !== null) sql.setPlaces.run({ type, key, places: job.places! });
     transaction.keys.add(type, key);
-    sql.submit.run({ ...rest, id, type, priority, key, work, labels, runAt, now });
+    sql.submit.run({
+      id,
+      type,
+      input: job.input,
+      inputBlob: job.inputBlob,
+      retry: job.retry,
+      timeoutMs: job.timeoutMs,
+      maxAttempts: job.maxAttempts,
+      work,
+      priority,
+      key,
+      labels,
+      runAt,
+      now,
+    });
     if (labels !== '{}') sql.addLabels.run({ id, labels });
     noteUses(id, blobs, job.inputBlob);
     const status = runAt === null ? statusNumbers.pending : statusNumbers.scheduled;
@@ -182,11 +203,17 @@ export function createHandlers(sql: Statements, counters: Counters): Handlers {
       });
     },
 
-    complete: filling(({ ranMs, blobs, ...params }, transaction) => {
-      const { id } = params;
-      const change = sql.complete.get({ ...params, now: transaction.at.now });
-      if (change) noteUses(id, blobs, params.resultBlob);
-      return outcome(id, change, { ...endOf('completed'), ranMs }, transaction);
+    /** All in one statement: it costs half of what one for each does. */
+    complete: filling((ends: readonly Params<'complete'>[], transaction) => {
+      const now = transaction.at.now;
+      const changes = new Map(
+        sql.complete.all({ ends: JSON.stringify(ends), now }).map((change) => [change.id, change]),
+      );
+      return ends.map(({ id, ranMs, blobs, resultBlob }) => {
+        const change = changes.get(id);
+        if (change) noteUses(id, blobs, resultBlob);
+        return outcome(id, change, { ...endOf('completed'), ranMs }, transaction);
+      });
     }),
 
     fail: filling(({ id, token, error, retryInMs, peakMemory }, transaction) => {
@@ -240,14 +267,14 @@ export function createHandlers(sql: Statements, counters: Counters): Handlers {
       const found = sql.get.get({ id });
       const row = sql.standing.get({ id });
       if (!found || !row) return undefined;
-      const { type, priority, key, held, seq, status } = row;
+      const { type, priority, key, held, readyAt, seq, status } = row;
       const waits = status === statusNumbers.pending;
       const limit = limits.ahead;
       const ahead = !waits
         ? 0
         : held === 1
           ? sql.heldAhead.get({ type, key: key!, priority, seq, limit })!.jobs
-          : sql.ahead.get({ type, priority, seq, limit })!.jobs;
+          : sql.ahead.get({ type, priority, readyAt, seq, limit })!.jobs;
       const places = key === null ? undefined : sql.placesOf.get({ type, key })?.places;
       return {
         record: found.record,

@@ -41,7 +41,7 @@ describe('SQL files', () => {
   const stretch = 'SEARCH jobs USING COVERING INDEX jobs_by_status (status=? AND type=?';
   const access: Readonly<Record<string, readonly string[]>> = {
     'add-labels': ['SEARCH jobs USING COVERING INDEX sqlite_autoindex_jobs_1 (id=?)'],
-    ahead: ['SEARCH jobs USING COVERING INDEX jobs_ready (type=? AND priority=? AND seq<?)'],
+    ahead: ['SEARCH jobs USING COVERING INDEX jobs_ready (type=? AND priority=? AND (ready_at,rowid)<(?,?))'],
     cancel: [byId],
     claim: [bySeq],
     complete: [byId],
@@ -77,7 +77,7 @@ describe('SQL files', () => {
       'SEARCH jobs USING COVERING INDEX jobs_by_status (status=? AND type>?)',
     ],
     'use-blobs': ['SEARCH jobs USING COVERING INDEX sqlite_autoindex_jobs_1 (id=?)'],
-    'waiting-since': ['SEARCH jobs USING COVERING INDEX jobs_waiting (type=?)'],
+    'waiting-since': ['SEARCH jobs USING COVERING INDEX jobs_ready (type=? AND priority=?)'],
   };
 
   test.each(names)('%s.sql finds its jobs by the index that is meant, and never sorts', (name) => {

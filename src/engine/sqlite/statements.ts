@@ -37,11 +37,13 @@ export class Statement<P extends Readonly<Record<string, Value>>, R> {
   }
 
   #values(params: P): Value[] {
-    return this.#names.map((name) => {
+    const values: Value[] = [];
+    for (const name of this.#names) {
       const value = params[name];
       if (value === undefined) throw new TypeError(`the SQL parameter ${String(name)} was not given`);
-      return value;
-    });
+      values.push(value);
+    }
+    return values;
   }
 }
 
@@ -86,7 +88,7 @@ export function prepareStatements(db: Database) {
       },
       never
     >('submit'),
-    ready: prepare<{ type: string; priority: number; limit: number }, Seq>('ready'),
+    ready: prepare<{ type: string; priority: number; limit: number }, Seq & { readyAt: number }>('ready'),
     claim: prepare<
       { seqs: string; worker: string; token: string; now: number; leaseUntil: number },
       Omit<CountedChange, 'status'> & Read & Seq
@@ -96,11 +98,8 @@ export function prepareStatements(db: Database) {
     ),
     complete: prepare<
       {
-        id: string;
-        token: string;
-        result: string | null;
-        resultBlob: string | null;
-        peakMemory: number | null;
+        /** JSON array. */
+        ends: string;
         now: number;
       },
       CountedChange
@@ -130,7 +129,7 @@ export function prepareStatements(db: Database) {
     statusOf: prepare<{ id: string }, { status: number; held: number }>('status-of'),
     count: prepare<None, { status: number; type: string; jobs: number }>('count'),
     countReady: prepare<None, { type: string; priority: number; jobs: number; work: number }>('count-ready'),
-    waitingSince: prepare<{ type: string }, { at: number | null }>('waiting-since'),
+    waitingSince: prepare<{ type: string; priority: number }, { at: number | null }>('waiting-since'),
     setPlaces: prepare<Key & { places: number }, never>('set-places'),
     placesOf: prepare<Key, { places: number }>('places-of'),
     placesTaken: prepare<Key, { taken: number }>('places-taken'),
@@ -151,9 +150,19 @@ export function prepareStatements(db: Database) {
     idsOf: prepare<Seqs, { id: string }>('ids-of'),
     standing: prepare<
       { id: string },
-      Seq & { type: string; status: number; priority: number; key: string | null; held: number }
+      Seq & {
+        type: string;
+        status: number;
+        priority: number;
+        readyAt: number;
+        key: string | null;
+        held: number;
+      }
     >('standing'),
-    ahead: prepare<{ type: string; priority: number; seq: number; limit: number }, { jobs: number }>('ahead'),
+    ahead: prepare<
+      { type: string; priority: number; readyAt: number; seq: number; limit: number },
+      { jobs: number }
+    >('ahead'),
     heldAhead: prepare<Key & { priority: number; seq: number; limit: number }, { jobs: number }>(
       'held-ahead',
     ),

@@ -35,7 +35,7 @@ export class StoreThread {
     const worker = new Worker(entry, { workerData: data, execArgv: [] });
     const thread = new StoreThread(worker);
     const first = await new Promise<FromThread>((resolve, reject) => {
-      worker.once('message', (text: string) => resolve(read<FromThread>(text)));
+      worker.once('message', (text: string) => resolve(read(text) as FromThread));
       worker.once('error', reject);
     });
     if (first.kind !== 'refused') return thread;
@@ -50,7 +50,7 @@ export class StoreThread {
   /** `onGone` is called once, where the thread ends without having been asked to. */
   listen(on: { onReply: (reply: Reply) => void; onGone: (error: DrayError) => void }): void {
     this.#worker.on('message', (text: string) => {
-      const message = read<FromThread>(text);
+      const message = read(text) as FromThread;
       if (message.kind === 'reply') on.onReply(message.reply);
     });
     let cause: unknown;

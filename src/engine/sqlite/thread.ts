@@ -19,7 +19,7 @@ try {
   const [answer] = runBatch(store, { at: atOpen, requests: [{ op: 'maintain', params: {} }] }).answers;
   if (answer?.ok === false) throw new DrayError(answer.error.code, answer.error.detail);
   port.on('message', (text: string) => {
-    const message = read<ToThread>(text);
+    const message = read(text) as ToThread;
     if (message.kind === 'batch') {
       send({ kind: 'reply', reply: runBatch(store, message.batch) });
     } else {

@@ -1,7 +1,7 @@
 /** Runs a batch: one transaction, and so one fsync, for all of its requests. */
 import { DrayError, isDiskFull } from '../../jobs/errors.js';
 import { Counters } from './counters.js';
-import { createHandlers, type Handlers, type Transaction } from './operations.js';
+import { createHandlers, type Handler, type Handlers, type Transaction } from './operations.js';
 import { KeySet } from './places.js';
 import type { Answer, Batch, Moment, OperationName, Reply, Request, Result, StoreError } from './protocol.js';
 import type { Database, Statements } from './statements.js';
@@ -26,20 +26,21 @@ export function runBatch(store: Store, { at, requests }: Batch): Reply {
   const { handlers } = store;
   try {
     const { result, changes, wake } = transact(store, at, (transaction) =>
-      requests.map((request): Answer => ({ ok: true, result: handle(handlers, request, transaction) })),
+      inGroups(requests).flatMap((group) => handle(handlers, group, transaction)),
     );
-    return { answers: result, changes, wake };
+    const answers = result.map((each): Answer => ({ ok: true, result: each }));
+    return { answers, changes, wake };
   } catch {
     const all: Transaction['changes'] = [];
     let anyWake = false;
     const answers = requests.map((request): Answer => {
       try {
         const { result, changes, wake } = transact(store, at, (transaction) =>
-          handle(handlers, request, transaction),
+          handle(handlers, [request], transaction),
         );
         all.push(...changes);
         anyWake ||= wake;
-        return { ok: true, result };
+        return { ok: true, result: result[0] };
       } catch (error) {
         return { ok: false, error: storeError(error) };
       }
@@ -67,12 +68,39 @@ function transact<T>(
   }
 }
 
-function handle<K extends OperationName>(
+/** Completions that come one after the other, each of another job, are one group; all else is alone. */
+function inGroups(requests: readonly Request[]): Request[][] {
+  const groups: Request[][] = [];
+  let completing = new Set<string>();
+  for (const request of requests) {
+    if (request.op !== 'complete') {
+      groups.push([request]);
+      completing = new Set();
+    } else if (completing.size === 0 || completing.has(request.params.id)) {
+      groups.push([request]);
+      completing = new Set([request.params.id]);
+    } else {
+      groups.at(-1)!.push(request);
+      completing.add(request.params.id);
+    }
+  }
+  return groups;
+}
+
+function handle(
   handlers: Handlers,
-  request: Request<K>,
+  group: readonly Request[],
   transaction: Transaction,
-): Result<K> {
-  return handlers[request.op](request.params, transaction);
+): readonly Result<OperationName>[] {
+  const { op, params } = group[0]!;
+  if (op === 'complete') {
+    return handlers.complete(
+      (group as readonly Request<'complete'>[]).map((request) => request.params),
+      transaction,
+    );
+  }
+  const one = handlers[op] as Handler<OperationName>; // which takes these very params, by how a request is typed
+  return [one(params, transaction)];
 }
 
 /** An error in the form that crosses from thread to thread. */

@@ -72,7 +72,7 @@ const submit = (given: readonly Given[], places: number): Command =>
     model.submit(jobs, now);
   });
 
-/** Whose turn it is among the priorities is the engine's to say; within each of them the oldest goes first. */
+/** Whose turn it is among the priorities is the engine's to say; within each of them goes first what has waited longest. */
 const claim = (which: readonly number[], max: number): Command =>
   command(`claim(types ${which.join(' and ')}, ${max})`, async (model, { bench, types }) => {
     const wanted = which.map((index) => types[index]!);
@@ -108,14 +108,14 @@ const attemptEnds = (event: 'complete' | 'retry' | 'fail' | 'release', aim: Aim,
     }[event]();
     expect(outcome).toBe(late ? 'stale' : model.play(job, event, clock.now()));
     if (event === 'retry' && outcome === 'applied') job.until = clock.now() + retryInMs;
-    model.fill();
+    model.fill(clock.now());
   });
 
 const change = (event: 'cancel' | 'redrive', aim: Aim): Command =>
   onJob(event, aim, event === 'redrive' ? 'failed' : 'pending', async (job, model, { bench }) => {
     const { engine, clock } = bench;
     expect(await engine[event]({ id: job.id })).toBe(model.play(job, event, clock.now()));
-    model.fill();
+    model.fill(clock.now());
   });
 
 const changeAll = (
@@ -137,7 +137,7 @@ const changeAll = (
     expect(changed).toBe(Math.min(limit, meant.length));
     if (meant.length > limit) expect(more).toBe(true);
     for (const job of meant.slice(0, limit)) model.play(job, event, bench.clock.now());
-    model.fill();
+    model.fill(bench.clock.now());
   });
 
 const heartbeat = (aim: Aim, late: boolean): Command =>

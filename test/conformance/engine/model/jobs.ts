@@ -15,6 +15,9 @@ export interface ModelJob extends Pick<NewJob, 'id' | 'type' | 'priority' | 'lab
   earlierToken: string;
   /** When the lease runs out or the delay ends. */
   until: number;
+  /** Since when it has waited, and when its attempt began: the time of an attempt is no wait. */
+  readyAt: number;
+  startedAt: number;
   finishedAt: number;
 }
 
@@ -42,10 +45,12 @@ export class Model {
         token: 'none',
         earlierToken: 'none',
         until: delayed ? job.runAt : 0,
+        readyAt: now,
+        startedAt: 0,
         finishedAt: 0,
       });
     }
-    this.fill();
+    this.fill(now);
   }
 
   /** Changes a job as the table says. Places are given on by `fill`, after all changes of an operation. */
@@ -59,6 +64,10 @@ export class Model {
     else if (row.to !== 'pending') job.held = false;
     if (event === 'redrive') job.maxAttempts = job.attempt + attempts;
     if (isFinal(row.to)) job.finishedAt = now;
+    if (event === 'claim') job.startedAt = now;
+    else if (event === 'due') job.readyAt = job.until;
+    else if (event === 'redrive') job.readyAt = now;
+    else if (event === 'release' || event === 'expire') job.readyAt += now - job.startedAt;
     return 'applied';
   }
 
@@ -71,12 +80,14 @@ export class Model {
         this.play(job, job.attempt < job.maxAttempts ? 'expire' : 'exhaust', now);
       }
     }
-    this.fill();
+    this.fill(now);
   }
 
-  fill(): void {
+  fill(now: number): void {
     for (const job of this.jobs.filter(({ held }) => held).sort(byPriority)) {
-      if (this.taken(job) < this.placesOf(job)) job.held = false;
+      if (this.taken(job) >= this.placesOf(job)) continue;
+      job.held = false;
+      job.readyAt = now;
     }
   }
 
@@ -89,12 +100,14 @@ export class Model {
     return key === undefined ? Infinity : this.places.get(placeName(type, key))!;
   }
 
-  /** What claims of the types may be given, oldest first. */
+  /** What claims of the types may be given; first what has waited longest. */
   claimable(types: readonly string[]): ModelJob[] {
-    return this.jobs.filter(
-      (job) =>
-        types.includes(job.type) && !this.paused.has(job.type) && job.status === 'pending' && !job.held,
-    );
+    return this.jobs
+      .filter(
+        (job) =>
+          types.includes(job.type) && !this.paused.has(job.type) && job.status === 'pending' && !job.held,
+      )
+      .sort(byWait);
   }
 
   /** Jobs of the same type and priority that are handed out before, or that get a place before. */
@@ -104,10 +117,12 @@ export class Model {
       ? this.jobs
           .filter(({ type, key, held }) => held && type === job.type && key === job.key)
           .sort(byPriority)
-      : this.jobs.filter(
-          ({ type, priority, status, held }) =>
-            type === job.type && priority === job.priority && status === 'pending' && !held,
-        );
+      : this.jobs
+          .filter(
+            ({ type, priority, status, held }) =>
+              type === job.type && priority === job.priority && status === 'pending' && !held,
+          )
+          .sort(byWait);
     return before.indexOf(job);
   }
 
@@ -139,6 +154,11 @@ export function isReleased({ status, held }: Pick<ModelJob, 'status' | 'held'>):
 /** A stable sort by it keeps the older first within a priority. */
 function byPriority(a: ModelJob, b: ModelJob): number {
   return priorities.indexOf(a.priority) - priorities.indexOf(b.priority);
+}
+
+/** A stable sort by it keeps the older first of those that have waited equally long. */
+function byWait(a: ModelJob, b: ModelJob): number {
+  return a.readyAt - b.readyAt;
 }
 
 export function placeName(type: string, key: string): string {

@@ -21,14 +21,16 @@ ALTER TABLE jobs ADD COLUMN record TEXT GENERATED ALWAYS AS (
   )
 ) VIRTUAL;
 
--- What a claim reads: of each type and priority the oldest job that may run. Held jobs are no part of it.
-CREATE INDEX jobs_ready ON jobs (type, priority, seq) WHERE status = 1 AND held = 0;
-
+-- What a claim reads: of each type and priority the job that has waited longest. Held jobs are no part of it. How
+-- long a type has waited is one entry of it too, of each priority.
 DROP INDEX jobs_waiting;
-CREATE INDEX jobs_waiting ON jobs (type, ready_at) WHERE status = 1 AND held = 0;
+CREATE INDEX jobs_ready ON jobs (type, priority, ready_at) WHERE status = 1 AND held = 0;
 
 -- The jobs of a key: those that have a place, and those that wait for one in the order in which they get it.
 CREATE INDEX jobs_keyed ON jobs (type, key, held, priority, seq) WHERE key IS NOT NULL AND status IN (1, 2);
+
+-- All jobs of a key, finished ones too: whether one is left when retention removes others.
+CREATE INDEX jobs_of_key ON jobs (type, key) WHERE key IS NOT NULL;
 
 -- How many places a key has, as its latest submit said.
 CREATE TABLE keys (type TEXT NOT NULL, key TEXT NOT NULL, places INTEGER NOT NULL, PRIMARY KEY (type, key))
