@@ -236,9 +236,10 @@ for path in ('/convert/', '/convert'):
     for (let i = 0; i < 5; i++) await (await convert('fahrenheit=7.25')).text();
     expect(await count()).toBe(before + 5);
     expect(await (await fetch(`${server.url}/v1/jobs`)).json()).toMatchObject({ jobs: [] });
+    await fetch(`${server.url}/nowhere`); // is logged, after all that came before it
     await eventually(
       () => server.output(),
-      (output) => output.includes('/v1/jobs'),
+      (output) => output.includes('/nowhere'),
     );
     expect(server.output()).not.toContain('/convert');
   });
