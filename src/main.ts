@@ -9,11 +9,13 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+const ran = { server: false };
 const program = buildProgram({
   terminal: terminal(),
   clock: systemClock,
   // Loaded when asked for: the server's libraries would slow down every other command.
   serve: async (config) => {
+    ran.server = true;
     const { serve } = await import('./compose/embedded.js');
     await serve(config);
   },
@@ -24,3 +26,5 @@ const program = buildProgram({
 });
 
 process.exitCode = await program.run(process.argv);
+// What a user's task has left open, such as a connection to a database, must not keep a server that has stopped.
+if (ran.server) process.exit();

@@ -14,6 +14,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   blobs: ['clock.ts', 'jobs'],
   engine: ['clock.ts', 'jobs'],
   tasks: ['clock.ts', 'contract', 'jobs', 'json', 'blobs', 'engine'],
+  testing: ['clock.ts', 'jobs', 'blobs', 'tasks'],
   worker: ['clock.ts', 'contract', 'jobs', 'blobs', 'engine', 'tasks'],
   control: ['clock.ts', 'contract', 'jobs', 'blobs', 'engine', 'tasks'],
   http: ['clock.ts', 'contract', 'jobs', 'json', 'blobs', 'engine', 'tasks'],

@@ -4,6 +4,8 @@
  * A blob is either whole and durable, or not there: what was written but not committed can never be read, and
  * is gone after `abort()` or after the writer's process died and the store was opened again.
  */
+import { DrayError } from '../jobs/errors.js';
+
 export interface BlobInfo {
   readonly id: string;
   /** Bytes. */
@@ -58,4 +60,12 @@ export interface BlobStore {
   delete(params: { id: string }): Promise<boolean>;
   /** Aborts what is not committed. */
   close(): Promise<void>;
+}
+
+/** For implementations of `create`. @throws DrayError `invalid-request`. */
+export function checkMediaType(mediaType: string): void {
+  if (/^[\x20-\x7e]{1,100}$/.test(mediaType)) return;
+  throw new DrayError('invalid-request', 'A media type is 1 to 100 printable ASCII characters.', {
+    field: 'mediaType',
+  });
 }

@@ -13,9 +13,9 @@ import { mkdir, readdir, rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Clock } from '../clock.js';
 import { DrayError } from '../jobs/errors.js';
-import type { BlobInfo, BlobStore, BlobWriter } from './blob-store.js';
+import { checkMediaType, type BlobInfo, type BlobStore, type BlobWriter } from './blob-store.js';
 import { isMissing, makeDurableFolder, readFully, storageError, syncFolder } from './filesystem/files.js';
-import { checkMediaType, footerSize, readFooter } from './filesystem/footer.js';
+import { footerSize, readFooter } from './filesystem/footer.js';
 import { GroupedSync } from './filesystem/grouped-sync.js';
 import { FileBlobWriter } from './filesystem/writer.js';
 

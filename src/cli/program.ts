@@ -79,13 +79,15 @@ function addServe(program: Command, params: ProgramParams, handle: Handle): void
     bytes: '<size>',
     duration: '<time>',
     share: '<share>',
+    files: '<files>',
     string: '<text>',
   } as const;
   const serve = program
     .command('serve')
     .description('run everything on this machine: the HTTP API and the workers');
   for (const { flag, variable, type, default: fallback, doc } of serveOptions) {
-    const shown = fallback === undefined ? `(${variable})` : `(${variable}, default: ${fallback})`;
+    const shown =
+      fallback === undefined || fallback === '' ? `(${variable})` : `(${variable}, default: ${fallback})`;
     // The defaults stay with the table, where variables come before them.
     serve.addOption(new Option(`${flag} ${values[type]}`, `${doc} ${shown}`));
   }

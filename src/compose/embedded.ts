@@ -1,10 +1,8 @@
 /** `dray serve`: everything on one machine. API, controller and worker live in this process, executors do not. */
 import { mkdir, statfs } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { forgetWriter, openFilesystemBlobs } from '../blobs/filesystem.js';
+import { openFilesystemBlobs } from '../blobs/filesystem.js';
 import { systemClock } from '../clock.js';
-import { availableMachine } from '../config/machine.js';
 import type { Config } from '../config/options.js';
 import { environment } from '../config/environment.js';
 import { version } from '../config/version.js';
@@ -17,14 +15,14 @@ import { openSqliteEngine } from '../engine/sqlite/index.js';
 import { Metrics } from '../http/metrics.js';
 import { buildServer } from '../http/server.js';
 import { DrayError } from '../jobs/errors.js';
-import { leases, scaling } from '../jobs/limits.js';
+import { scaling } from '../jobs/limits.js';
 import { loadKernel } from '../tasks/matmul/kernel/load.js';
+import type { TaskRegistry } from '../tasks/registry.js';
 import type { TaskLog } from '../tasks/task.js';
-import { Worker } from '../worker/worker.js';
 import { doors } from './doors.js';
-import type { ExecutorConfig } from './executor.js';
 import { createLogger, taskLog } from './logger.js';
-import { builtInTasks } from './tasks.js';
+import { knownTasks } from './tasks.js';
+import { createWorkers } from './workers.js';
 
 const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
 
@@ -45,53 +43,49 @@ export async function startEmbedded(config: Config): Promise<RunningServer> {
       `--host ${config.host}: without API keys only loopback addresses are served (127.0.0.1, ::1, localhost)`,
     );
   }
+  const tasks = await knownTasks(config);
   const folder = resolve(config.data);
   await mkdir(folder, { recursive: true });
   // The engine's lock comes first: only the owner of the folder may clean up in it.
   const engine = await openSqliteEngine({ file: join(folder, 'jobs.sqlite'), clock: systemClock });
   try {
-    return await startOn(engine, folder, config);
+    return await startOn({ engine, tasks, folder, config });
   } catch (error) {
     await engine.close();
     throw error;
   }
 }
 
-async function startOn(engine: Engine, folder: string, config: Config): Promise<RunningServer> {
+async function startOn(params: {
+  engine: Engine;
+  tasks: TaskRegistry;
+  folder: string;
+  config: Config;
+}): Promise<RunningServer> {
+  const { engine, tasks, folder, config } = params;
   const clock = systemClock;
   const logger = createLogger(config.logLevel);
   const log = taskLog(logger);
   const blobFolder = join(folder, 'blobs');
   const blobs = await openFilesystemBlobs({ folder: blobFolder, clock, cleanTemporary: true });
-  const tasks = builtInTasks({ blas: config.blas, simulate: config.simulate });
   await sayKernel(log, config.blas);
-  const worker = new Worker({
+  const workers = createWorkers({
     engine,
+    blobs,
+    blobFolder,
+    tasks,
     clock,
-    log,
-    jobLog: (job) => taskLog(logger.child({ job: job.id, type: job.type, attempt: job.attempt })),
+    logger,
+    config,
     onRun: (run) => metrics.observeAttempt(run),
-    options: {
-      id: `${hostname()}:${process.pid}`,
-      types: tasks.types,
-      slots: config.minExecutors,
-      cores: availableMachine().cores,
-      leaseMs: leases.lease,
-      heartbeatMs: leases.heartbeat,
-      drainGraceMs: leases.drainGrace,
-      executor: {
-        script: new URL('./executor.js', import.meta.url),
-        args: (writer) => [executorArgument({ config, blobs: blobFolder, writer })],
-        onGone: (writer) =>
-          void forgetWriter(blobFolder, writer).catch((error: unknown) => logger.warn(error)),
-        memoryLimit: config.executorMemory,
-        graceMs: leases.cancelGrace,
-        clock,
-      },
-    },
   });
+  const { executors } = workers;
+  const executorTypes = new Set(tasks.typesOf({ inline: false }));
   const autoscaler = new Autoscaler({
-    engine,
+    // What executors do not run, inline tasks and types that no task runs any more, needs no executor.
+    engine: {
+      counts: async () => (await engine.counts()).filter(({ type }) => executorTypes.has(type)),
+    },
     clock,
     log,
     policy: {
@@ -103,13 +97,17 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
       max: config.maxExecutors,
     },
     pool: {
-      current: () => worker.slots,
-      busy: () => worker.busy,
-      resize: (slots) => worker.resize(slots),
+      current: () => executors.slots,
+      busy: () => executors.busy,
+      resize: (slots) => executors.resize(slots),
     },
   });
-  const workers = () => [worker.info()];
-  const metrics = new Metrics({ engine, workers, scaling: () => autoscaler.plan(), clock });
+  const metrics = new Metrics({
+    engine,
+    workers: () => workers.info(),
+    scaling: () => autoscaler.plan(),
+    clock,
+  });
   const reconciler = new Reconciler({ engine, clock, log });
   const retention = new Retention({
     engine,
@@ -131,8 +129,8 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
       blobs,
       tasks,
       clock,
-      workers,
-      healthy: () => worker.healthy,
+      workers: () => workers.info(),
+      healthy: () => workers.healthy,
       scaling: () => autoscaler.plan(),
       metrics,
       refuseWhenFull: () => queueBound.refuseWhenFull(),
@@ -149,7 +147,7 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
     listenTextResolver: () => 'listening',
   });
   reconciler.start();
-  worker.start();
+  workers.start();
   autoscaler.start();
   retention.start();
   await queueBound.start();
@@ -173,7 +171,7 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
   return {
     url,
     stop: (options = {}) => {
-      const drained = worker.stop(options); // said again with a shorter grace, it hurries the first
+      const drained = workers.stop(options); // said again with a shorter grace, it hurries the first
       return (closing ??= close(drained));
     },
   };
@@ -183,19 +181,6 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
 async function spaceOf(folder: string): Promise<{ free: number; used: number }> {
   const { bsize, blocks, bfree, bavail } = await statfs(folder);
   return { free: bavail * bsize, used: (blocks - bfree) * bsize };
-}
-
-function executorArgument(params: { config: Config; blobs: string; writer: string }): string {
-  const { executorMemory, blas, simulate } = params.config;
-  const argument: ExecutorConfig = {
-    parent: process.pid,
-    blobs: params.blobs,
-    writer: params.writer,
-    memoryLimit: executorMemory,
-    simulate,
-    ...(blas === undefined ? {} : { blas }),
-  };
-  return JSON.stringify(argument);
 }
 
 /** Says at start which kernel multiplies matrices, and how to get the fast one where it is missing. */

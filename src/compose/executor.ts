@@ -3,18 +3,15 @@ import { Worker } from 'node:worker_threads';
 import { openFilesystemBlobs } from '../blobs/filesystem.js';
 import { systemClock } from '../clock.js';
 import type { FromExecutor, ToExecutor } from '../worker/protocol.js';
-import { serveExecutor } from '../worker/run-task.js';
-import { builtInTasks } from './tasks.js';
+import { serveExecutor } from '../worker/executor-program.js';
+import { knownTasks, type TaskConfig } from './tasks.js';
 
-export interface ExecutorConfig {
+export interface ExecutorConfig extends TaskConfig {
   readonly parent: number;
   readonly blobs: string;
   /** Its name as a writer of blobs. */
   readonly writer: string;
   readonly memoryLimit: number;
-  readonly blas?: string;
-  /** Seconds that jobs hold their slot for instead of computing; 0 computes. */
-  readonly simulate: number;
 }
 
 const config = JSON.parse(process.argv[2]!) as ExecutorConfig;
@@ -28,21 +25,16 @@ const early: ToExecutor[] = [];
 let listener = (message: ToExecutor): void => void early.push(message);
 process.on('message', (message) => listener(message as ToExecutor));
 
-const blobs = await openFilesystemBlobs({
-  folder: config.blobs,
-  writer: config.writer,
-  clock: systemClock,
-});
-serveExecutor({
-  channel: {
-    onMessage: (serve) => {
-      listener = serve;
-      early.forEach(serve);
-    },
-    send: (message: FromExecutor) => void process.send?.(message),
-  },
-  tasks: builtInTasks({ blas: config.blas, simulate: config.simulate }),
-  blobs,
+const host = {
+  tasks: await knownTasks(config),
+  blobs: await openFilesystemBlobs({ folder: config.blobs, writer: config.writer, clock: systemClock }),
   clock: systemClock,
   memoryLimit: config.memoryLimit,
+};
+serveExecutor(host, {
+  onMessage: (serve) => {
+    listener = serve;
+    early.forEach(serve);
+  },
+  send: (message: FromExecutor) => void process.send?.(message),
 });

@@ -3,7 +3,7 @@ import { availableMachine } from './machine.js';
 import { DrayError } from '../jobs/errors.js';
 import { GiB, KiB, limits, MiB } from '../jobs/limits.js';
 
-type OptionType = 'string' | 'integer' | 'bytes' | 'duration' | 'share';
+type OptionType = 'string' | 'integer' | 'bytes' | 'duration' | 'share' | 'files';
 
 export interface Option {
   /** camelCase: the key in Config. */
@@ -27,6 +27,8 @@ export interface Config {
   readonly data: string;
   readonly minExecutors: number;
   readonly maxExecutors: number;
+  readonly tasks: readonly string[];
+  readonly inlineSlots: number;
   readonly drainTarget: number;
   readonly slo: number;
   readonly simulate: number;
@@ -93,6 +95,24 @@ export const options: readonly Option[] = [
     min: 1,
     max: 1_024,
     doc: 'never more executors than these (default: one a core)',
+  },
+  {
+    name: 'tasks',
+    flag: '--tasks',
+    variable: 'DRAY_TASKS',
+    type: 'files',
+    default: '',
+    doc: 'modules with tasks of your own, such as ./my-tasks.js; several are separated by commas',
+  },
+  {
+    name: 'inlineSlots',
+    flag: '--inline-slots',
+    variable: 'DRAY_INLINE_SLOTS',
+    type: 'integer',
+    default: '100',
+    min: 1,
+    max: 10_000,
+    doc: 'how many jobs of inline tasks run at a time, in the process of the server',
   },
   {
     name: 'drainTarget',
@@ -229,6 +249,14 @@ export function parseShare(text: string): number | undefined {
   return match ? Number(match[1]) / (match[2] === '%' ? 100 : 1) : undefined;
 }
 
+/** Paths between commas. */
+export function parseFiles(text: string): string[] {
+  return text
+    .split(',')
+    .map((path) => path.trim())
+    .filter((path) => path !== '');
+}
+
 /**
  * The frozen configuration from flags (by option name), environment and defaults, in this order.
  * @throws DrayError `invalid-request` that names the option.
@@ -238,7 +266,7 @@ export function readConfig(
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Config {
   const machine = availableMachine();
-  const values: Record<string, string | number | undefined> = {};
+  const values: Record<string, string | number | readonly string[] | undefined> = {};
   for (const option of options) {
     const given = flags[option.name];
     const text =
@@ -254,7 +282,7 @@ export function readConfig(
   if (least > Number(values['maxExecutors'])) {
     throw new DrayError(
       'invalid-request',
-      `--min-executors (${least}) is above --max-executors (${values['maxExecutors']})`,
+      `--min-executors (${least}) is above --max-executors (${Number(values['maxExecutors'])})`,
       { field: 'minExecutors' },
     );
   }
@@ -272,7 +300,7 @@ const parsers = {
   integer: (text: string) => (/^\d+$/.test(text) ? Number(text) : undefined),
 };
 
-function parse(option: Option, text: string): string | number {
+function parse(option: Option, text: string): string | number | readonly string[] {
   if (option.values?.includes(text) === false) {
     throw new DrayError(
       'invalid-request',
@@ -281,6 +309,7 @@ function parse(option: Option, text: string): string | number {
     );
   }
   if (option.type === 'string') return text;
+  if (option.type === 'files') return Object.freeze(parseFiles(text));
   const value = parsers[option.type](text);
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = option;
   if (value === undefined || value < min || value > max) {

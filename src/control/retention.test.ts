@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/support/manual-clock.js';
-import { MemoryBlobs } from '../../test/support/memory-blobs.js';
+import { MemoryBlobs } from '../testing/memory-blobs.js';
 import { systemClock } from '../clock.js';
 import type { Engine, NewJob } from '../engine/engine.js';
 import { openSqliteEngine } from '../engine/sqlite/index.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MemoryBlobs } from '../../test/support/memory-blobs.js';
+import { MemoryBlobs } from '../testing/memory-blobs.js';
 import { Uploads } from '../http/uploads.js';
 import { DrayError } from '../jobs/errors.js';
 import { RawValueSink } from '../json/raw.js';

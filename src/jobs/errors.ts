@@ -192,6 +192,12 @@ export const errorCatalogue = catalogue({
     title: 'The output of the task does not fit its schema',
     help: 'The message names the path. Correct the task.',
   },
+  'invalid-task': {
+    status: 500,
+    permanent: true,
+    title: 'A module of tasks cannot be used',
+    help: 'The message names the file of --tasks and what is wrong in it. A package that is not found, be it dray itself, must be installed where the module lies.',
+  },
   'executor-crashed': {
     status: 500,
     permanent: false,

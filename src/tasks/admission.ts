@@ -9,6 +9,7 @@ import { blobsOf } from '../jobs/payload.js';
 import { DrayError } from '../jobs/errors.js';
 import { defaultRetry } from '../jobs/retry.js';
 import type { TaskRegistry } from './registry.js';
+import { isPermanent, type Task } from './task.js';
 
 /**
  * Turns a request into a job that may be queued: its type is known, its input fits the schema and the task's
@@ -23,9 +24,7 @@ export async function admit(
   const task = context.tasks.get(request.type);
   const given = request.input === undefined ? {} : request.input;
   context.tasks.checkInput(request.type, given);
-  const input = task.admit
-    ? await task.admit(given, { blobs: context.blobs, maxMatrixElements: limits.matrixElements })
-    : given;
+  const input = task.admit ? await admitInput(task, given, context.blobs) : given;
   const runAt = dueTime(request, context.clock.now());
   const key = keyOf(request);
   const labels = request.labels ?? {};
@@ -38,13 +37,28 @@ export async function admit(
     input: payload,
     retry: { ...defaultRetry, ...request.retry },
     timeoutMs: request.timeoutMs ?? limits.timeout.default,
-    work: task.work?.(input) ?? 1,
+    work: task.work ? wholeWork(task.work(input)) : 1,
     priority: request.priority ?? 'normal',
     ...(runAt === undefined ? {} : { runAt }),
     ...(key === undefined ? {} : { key }),
     labels,
     blobs: 'blob' in payload ? [...named, payload.blob] : named,
   };
+}
+
+/** A task that users wrote refuses by what its `run` would throw. */
+async function admitInput(task: Task, given: unknown, blobs: BlobStore): Promise<unknown> {
+  try {
+    return await task.admit!(given, { blobs, maxMatrixElements: limits.matrixElements });
+  } catch (error) {
+    if (!isPermanent(error)) throw error;
+    throw new DrayError('invalid-request', `input: ${error.message}`, { field: 'input', cause: error });
+  }
+}
+
+/** The store keeps whole numbers; a task's own reckoning may give any. */
+function wholeWork(work: number): number {
+  return Math.min(Number.MAX_SAFE_INTEGER, Math.max(1, Math.round(work) || 1));
 }
 
 /** @returns undefined where the job may run at once. */

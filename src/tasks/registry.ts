@@ -1,4 +1,5 @@
 /** The job types that this process knows. */
+import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import { DrayError } from '../jobs/errors.js';
 import type { Task } from './task.js';
@@ -7,14 +8,28 @@ export class TaskRegistry {
   readonly #tasks = new Map<string, { task: Task; input: Validator; output: Validator }>();
 
   constructor(tasks: readonly Task[]) {
-    for (const task of tasks) {
-      if (this.#tasks.has(task.type)) throw new Error(`two tasks run the job type "${task.type}"`);
-      this.#tasks.set(task.type, { task, input: Compile(task.input), output: Compile(task.output) });
-    }
+    for (const task of tasks) this.add(task);
+  }
+
+  /** @throws Error where another task runs the type, or a schema cannot be compiled. */
+  add(task: Task): void {
+    if (this.#tasks.has(task.type)) throw new Error(`there is another task for the job type "${task.type}"`);
+    const input = compile(task.input, 'input');
+    this.#tasks.set(task.type, { task, input, output: compile(task.output, 'output') });
   }
 
   get types(): readonly string[] {
     return [...this.#tasks.keys()];
+  }
+
+  /** The types of the tasks that run in the worker's process, or of those that do not. */
+  typesOf({ inline }: { inline: boolean }): readonly string[] {
+    return this.types.filter((type) => (this.get(type).inline ?? false) === inline);
+  }
+
+  /** Undefined where no task runs the type, as it may be with a job of an earlier time. */
+  find(type: string): Task | undefined {
+    return this.#tasks.get(type)?.task;
   }
 
   /** @throws DrayError `unknown-type`. */
@@ -40,6 +55,14 @@ export class TaskRegistry {
       `no task runs jobs of type "${type.slice(0, 128)}"; this server knows ${this.types.join(', ')}`,
       { field: 'type' },
     );
+  }
+}
+
+function compile(schema: TSchema, which: string): Validator {
+  try {
+    return Compile(schema);
+  } catch (error) {
+    throw new Error(`its ${which} schema cannot be used: ${(error as Error).message}`, { cause: error });
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/support/manual-clock.js';
-import { taskContext } from '../../test/support/task-context.js';
+import { fractionsOf, taskContext } from '../testing/task-context.js';
 import { limits } from '../jobs/limits.js';
 import { TaskRegistry } from './registry.js';
 import { createStartEnd, outwardAddress } from './start-end.js';
@@ -19,7 +19,7 @@ describe('the task start-end', () => {
     const context = taskContext();
     const output = await task.run(given, context);
     expect(output).toEqual({ worker: '10.1.2.3' });
-    expect(context.fractions).toEqual([1]);
+    expect(fractionsOf(context)).toEqual([1]);
     expect(() => new TaskRegistry([task]).checkOutput('start-end', output)).not.toThrow();
   });
 
@@ -37,7 +37,7 @@ describe('the task start-end', () => {
     expect(ended).toBe(false);
     clock.advance(1);
     await run;
-    expect(context.fractions).toEqual([0, 0.4, 0.8, 1]);
+    expect(fractionsOf(context)).toEqual([0, 0.4, 0.8, 1]);
   });
 
   it('ends at once when its attempt is stopped', async () => {

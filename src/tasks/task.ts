@@ -1,5 +1,6 @@
 /**
- * The interface on which all tasks are written, the built-in ones included.
+ * The interface on which all tasks are written, the built-in ones included. Users have it as `dray/task`;
+ * docs/tasks.md tells how to write one.
  */
 import type { Static, TSchema } from 'typebox';
 import type { BlobStore, BlobWriter } from '../blobs/blob-store.js';
@@ -10,17 +11,26 @@ export interface TaskLog {
   warn(message: string, details?: Record<string, unknown>): void;
 }
 
+/** The blobs as tasks may use them. */
+export type TaskBlobs = Pick<BlobStore, 'create' | 'stat' | 'readInto' | 'read'>;
+
 /** What a running attempt may use. */
 export interface TaskContext {
   readonly jobId: string;
   /** 1-based. */
   readonly attempt: number;
-  /** Aborts on cancel, timeout, lost lease and drain. After a grace period the process is killed. */
+  /**
+   * Aborts on cancel, timeout, lost lease and drain, with an AbortError. What goes on after a grace period of 2 s is
+   * lost: an executor is killed, an inline attempt is given up.
+   */
   readonly signal: AbortSignal;
-  /** Large data in and out. A blob of an attempt whose result is not published is garbage, and is collected. */
-  readonly blobs: BlobStore;
+  /**
+   * Large data in and out. What is not committed when the attempt ends is forgotten; a blob of an attempt whose
+   * result is not published is garbage, and is collected.
+   */
+  readonly blobs: TaskBlobs;
   readonly log: TaskLog;
-  /** Bytes that the process may use in all; above it is killed. */
+  /** Bytes that the process may use in all; above it an executor is killed. */
   readonly memoryLimit: number;
   /** Threads that the task may keep busy right now; it changes as neighbours come and go. */
   threads(): number;
@@ -30,7 +40,7 @@ export interface TaskContext {
 
 /** What `admit` may use. */
 export interface AdmitContext {
-  readonly blobs: BlobStore;
+  readonly blobs: TaskBlobs;
   /** Only on one machine: an executor's memory. */
   readonly maxMatrixElements: number;
 }
@@ -52,48 +62,65 @@ export interface Representation {
   readonly blob?: string;
   bytes?(): Uint8Array;
   /** Used where there is neither. @throws DrayError `not-acceptable` before the first chunk where the form cannot carry the data. */
-  stream?(blobs: BlobStore): AsyncIterable<Uint8Array | string>;
+  stream?(blobs: TaskBlobs): AsyncIterable<Uint8Array | string>;
 }
 
 export interface Task<I extends TSchema = TSchema, O extends TSchema = TSchema> {
-  /** The job type that the task runs. */
+  /** The job type that the task runs: 1 to 128 characters of A–Z a–z 0–9 . _ : - */
   readonly type: string;
-  readonly description: string;
+  readonly description?: string;
+  /** A TypeBox schema, or any JSON schema as a plain object. */
   readonly input: I;
+  /** A result that does not fit it fails the job for good. */
   readonly output: O;
   /**
+   * True for light work that mostly waits, such as a call to another service: it runs in the server's own process,
+   * many at a time, and costs no executor. Whatever blocks its thread blocks the server.
+   */
+  readonly inline?: boolean;
+  /**
    * Checks what a schema cannot say, before the job is queued, and returns the input to store. It may look at
-   * blobs that the input names.
+   * blobs that the input names. Throw PermanentError to refuse: the client gets its message with status 400.
    * @throws DrayError with a 4xx code that names the field.
    */
-  admit?(input: Static<I>, context: AdmitContext): Promise<Static<I>>;
+  admit?(input: Static<I>, context: AdmitContext): Static<I> | Promise<Static<I>>;
   /**
-   * How much work a job is, as a whole number from 1 on, in a unit of the task's own: what a job takes whatever
-   * its size is included. How long a unit takes is measured; queues are weighed by it. By default every job is 1.
+   * How much work a job is, from 1 on and rounded, in a unit of the task's own: what a job takes whatever its size is
+   * included. How long a unit takes is measured; queues are weighed by it. By default every job is 1.
    */
   work?(input: Static<I>): number;
   /** Fields of the input that are read as a stream, for values too large to hold. */
   readonly fields?: Readonly<Record<string, FieldReader>>;
   /**
-   * Runs one attempt in an executor. Throw PermanentError where a retry cannot help; any other error is
-   * transient and retried.
+   * Runs one attempt. Throw PermanentError where a retry cannot help; any other error is transient and retried.
    */
-  run(input: Static<I>, context: TaskContext): Promise<Static<O>>;
+  run(input: Static<I>, context: TaskContext): Static<O> | Promise<Static<O>>;
   /** The forms of the result besides the output itself as JSON, the preferred one first. */
   represent?(output: Static<O>): readonly Representation[];
 }
 
 /** Gives the task its types; the value is unchanged. */
-export function defineTask<I extends TSchema, O extends TSchema>(task: Task<I, O>): Task<I, O> {
+export function defineTask<const I extends TSchema, const O extends TSchema>(task: Task<I, O>): Task<I, O> {
   return task;
 }
+
+/** The same in every copy of this module: a user's task may have loaded another one than the server has. */
+const mark = Symbol.for('dray.PermanentError');
 
 /** Thrown by a task where no retry can help. */
 export class PermanentError extends Error {
   readonly code: string;
+  readonly [mark] = true;
+
+  /** @param options.code what the job's error is to carry, 1 to 64 characters; by default `task-refused`. */
   constructor(message: string, options?: { code?: string; cause?: unknown }) {
     super(message, options?.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'PermanentError';
     this.code = options?.code ?? 'task-refused';
   }
+}
+
+/** The code is what the caller gave, which in JavaScript may be anything. */
+export function isPermanent(error: unknown): error is Error & { readonly code: unknown } {
+  return error instanceof Error && mark in error;
 }

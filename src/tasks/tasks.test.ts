@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { taskContext } from '../../test/support/task-context.js';
+import { fractionsOf, taskContext } from '../testing/task-context.js';
 import { systemClock, type Clock } from '../clock.js';
 import { echo } from './echo.js';
 import { createSleep } from './sleep.js';
@@ -31,9 +31,9 @@ describe('the task sleep', () => {
     const context = taskContext();
     const sleep = createSleep({ clock: fakeClock(), killSelf: () => undefined });
     expect(await sleep.run({ seconds: 10 }, context)).toEqual({ slept: 10, attempt: 1 });
-    expect(context.fractions.length).toBeGreaterThan(40);
-    expect(context.fractions).toEqual(context.fractions.toSorted((a, b) => a - b));
-    expect(context.fractions.at(-1)).toBe(1);
+    expect(fractionsOf(context).length).toBeGreaterThan(40);
+    expect(fractionsOf(context)).toEqual(fractionsOf(context).toSorted((a, b) => a - b));
+    expect(fractionsOf(context).at(-1)).toBe(1);
   });
 
   it('fails the first attempts, by errors that are retried', async () => {

@@ -4,8 +4,8 @@ import type { EndedAttempt, Engine, Failure, Lease, Outcome, Progress } from '..
 import { DrayError } from '../jobs/errors.js';
 import { afterFailure } from '../jobs/retry.js';
 import type { TaskLog } from '../tasks/task.js';
-import type { ExecutorPool } from './executor-pool.js';
-import type { RunOutcome } from './executor.js';
+import type { RunnerPool } from './runner-pool.js';
+import type { RunOutcome } from './runner.js';
 
 /** Why a running attempt is stopped. */
 export type StopReason = 'cancelled' | 'timeout' | 'lease-lost' | 'drain' | 'surplus';
@@ -34,7 +34,7 @@ export class Attempt {
     this.#leasedAt = params.clock.monotonic();
   }
 
-  /** How long it has been waiting for an executor, in ms; 0 once it has one. */
+  /** How long it has been waiting for a runner, in ms; 0 once it has one. */
   get waitedMs(): number {
     return this.#startedAt === undefined ? this.#clock.monotonic() - this.#leasedAt : 0;
   }
@@ -67,20 +67,20 @@ export class Attempt {
   /**
    * Never rejects: what cannot be written is left to the lease's end.
    *
-   * @returns false where no executor could be started; the job is handed back uncounted then.
+   * @returns false where no runner could be started; the job is handed back uncounted then.
    */
-  async run(pool: ExecutorPool): Promise<boolean> {
+  async run(pool: RunnerPool): Promise<boolean> {
     const { job } = this.lease;
-    const executor = await pool.acquire(this.#abort.signal);
-    if (!executor) {
-      await this.#write({ ...neverRan, peakMemory: 0 });
+    const runner = await pool.acquire(this.#abort.signal);
+    if (!runner) {
+      await this.#write(neverRan);
       return true;
     }
     this.#startedAt = this.#clock.monotonic();
     const cancelTimeout = this.#clock.after(job.timeoutMs, () => this.stop('timeout'));
     let outcome: RunOutcome;
     try {
-      outcome = await executor.run(
+      outcome = await runner.run(
         { jobId: job.id, type: job.type, input: job.input, attempt: job.attempt, threads: pool.threads },
         {
           signal: this.#abort.signal,
@@ -91,7 +91,7 @@ export class Attempt {
     } finally {
       cancelTimeout();
       this.#ranMs = this.#clock.monotonic() - this.#startedAt;
-      pool.release(executor);
+      pool.release(runner);
     }
     const written = await this.#write(outcome);
     this.#log.info('attempt ended', {
@@ -124,7 +124,8 @@ export class Attempt {
 
   async #store(run: RunOutcome): Promise<Outcome | 'not written'> {
     const { job, token } = this.lease;
-    const end = { id: job.id, token, peakMemory: run.peakMemory };
+    const { peakMemory } = run;
+    const end = { id: job.id, token, ...(peakMemory !== undefined && { peakMemory }) };
     // Another has taken the job from this attempt, which has nothing to say any more.
     if (this.#outcome === 'cancelled' || this.#outcome === 'expired') return 'not written';
     if (run.kind === 'done') {
@@ -166,7 +167,7 @@ export class Attempt {
   }
 }
 
-/** Of an attempt that was stopped while it waited for an executor. */
+/** Of an attempt that was stopped while it waited for a runner. */
 const neverRan = {
   kind: 'not-started',
   failure: { code: 'unavailable', message: 'stopped before it ran', permanent: false },

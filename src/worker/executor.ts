@@ -1,17 +1,16 @@
 /**
  * One executor: a warm child process that runs one job at a time. Heavy work happens there, so that this
- * process can always renew its leases; whatever happens to the child is told as an outcome, never thrown.
+ * process can always renew its leases. A child that does not end in time when it is told to is killed.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
 import type { CancelTimer, Clock } from '../clock.js';
-import type { Failure, Progress } from '../engine/engine.js';
+import type { Failure } from '../engine/engine.js';
 import { DrayError } from '../jobs/errors.js';
 import { MiB } from '../jobs/limits.js';
-import type { Payload } from '../jobs/payload.js';
-import type { TaskLog } from '../tasks/task.js';
-import type { FromExecutor, RunMessage, RunReport, ToExecutor } from './protocol.js';
+import type { FromExecutor, RunReport, RunRequest, ToExecutor } from './protocol.js';
 import { memoryInterval, residentMemory } from './resident-memory.js';
+import type { Runner, RunObserver, RunOutcome } from './runner.js';
 
 export interface ExecutorOptions {
   /** The script that the child runs. */
@@ -27,19 +26,12 @@ export interface ExecutorOptions {
   readonly clock: Clock;
 }
 
-export type RunOutcome = { readonly peakMemory: number } & (
-  | { readonly kind: 'done'; readonly result: Payload; readonly blobs: readonly string[] }
-  | { readonly kind: 'failed'; readonly failure: Failure }
-  /** The child never got as far as taking a job: not the job's fault. */
-  | { readonly kind: 'not-started'; readonly failure: Failure }
-);
-
 /** A child that holds more than this share of its limit after a job is replaced, so that the next starts afresh. */
 const keepShare = 0.25;
 /** What a child may always hold: that much it takes by itself once it has multiplied. */
 const keepAlways = 160 * MiB;
 
-export class Executor {
+export class Executor implements Runner {
   readonly #options: ExecutorOptions;
   readonly #child: ChildProcess | undefined;
   #alive = false;
@@ -71,37 +63,21 @@ export class Executor {
     if (this.#child.pid !== undefined) lowerPriority(this.#child.pid);
   }
 
-  get pid(): number {
-    return this.#child?.pid ?? 0;
-  }
-
-  get job(): string | undefined {
-    return this.#job;
-  }
-
-  /** False once the child has ended or was told to stop a job. */
+  /** False once the child has ended, was told to stop a job, or was too large at the end of one. */
   get usable(): boolean {
-    return this.#alive && !this.#stopped;
+    return this.#alive && !this.#stopped && !this.#bloated;
   }
 
-  /** True where the child was so large at the end of its job that the next one should get a fresh child. */
-  get bloated(): boolean {
-    return this.#held > Math.max(keepAlways, keepShare * this.#options.memoryLimit);
-  }
-
-  memory(): number {
-    return this.#alive ? residentMemory(this.pid) : 0;
+  get view(): NonNullable<Runner['view']> {
+    const job = this.#job;
+    return { pid: this.#pid, ...(job !== undefined && { job }), memory: this.#memory() };
   }
 
   setThreads(threads: number): void {
     this.#send({ kind: 'threads', threads });
   }
 
-  /** Runs one attempt. Once the signal aborts, the child has the grace period to end; then it is killed. */
-  async run(
-    job: Omit<RunMessage, 'kind' | 'run'>,
-    observe: { signal: AbortSignal; onProgress: (progress: Progress) => void; log: TaskLog },
-  ): Promise<RunOutcome> {
+  async run(job: RunRequest, observe: RunObserver): Promise<RunOutcome> {
     const { clock, memoryLimit, graceMs } = this.#options;
     const { signal } = observe;
     const timers: CancelTimer[] = [];
@@ -112,16 +88,16 @@ export class Executor {
     try {
       return await new Promise<RunOutcome>((resolve) => {
         const measure = () => {
-          const held = (this.#held = this.memory());
+          const held = (this.#held = this.#memory());
           peakMemory = Math.max(peakMemory, held);
           if (held <= memoryLimit || tooLarge) return;
           tooLarge = outOfMemory(held, memoryLimit);
-          this.kill();
+          this.#kill();
         };
         const abort = () => {
           this.#stopped = true;
           this.#send({ kind: 'abort', reason: String(signal.reason) });
-          timers.push(clock.after(graceMs, () => this.kill()));
+          timers.push(clock.after(graceMs, () => this.#kill()));
         };
         this.#onExit = (how) => {
           const crash = { code: 'executor-crashed', message: `the executor ${how}`, permanent: false };
@@ -130,7 +106,7 @@ export class Executor {
         };
         this.#onReport = (report) => {
           if (report.kind === 'progress') observe.onProgress(report.progress);
-          else if (report.kind === 'log') observe.log[report.level](report.message, { ...report.details });
+          else if (report.kind === 'log') observe.log[report.level](report.message, report.details);
           else {
             measure();
             resolve({ ...report, peakMemory });
@@ -152,17 +128,28 @@ export class Executor {
     }
   }
 
-  kill(): void {
-    this.#stopped = true; // until it is gone it must get no job
-    this.#child?.kill('SIGKILL');
-  }
-
-  /** Resolves once the child is gone. */
   async close(): Promise<void> {
     if (!this.#alive) return;
     const gone = new Promise((resolve) => this.#child?.once('exit', resolve));
-    this.kill();
+    this.#kill();
     await gone;
+  }
+
+  get #pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  get #bloated(): boolean {
+    return this.#held > Math.max(keepAlways, keepShare * this.#options.memoryLimit);
+  }
+
+  #memory(): number {
+    return this.#alive ? residentMemory(this.#pid) : 0;
+  }
+
+  #kill(): void {
+    this.#stopped = true; // until it is gone it must get no job
+    this.#child?.kill('SIGKILL');
   }
 
   #take(message: FromExecutor): void {

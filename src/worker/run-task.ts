@@ -1,7 +1,5 @@
-/**
- * The executor's side: takes one run at a time from the channel, runs its task and says how it ended. This is
- * the whole program of the child process; compose/executor.ts gives it the tasks and the blob store.
- */
+/** Runs one attempt of a task, whatever the process, and says how it ended. */
+import { inspect } from 'node:util';
 import type { BlobStore } from '../blobs/blob-store.js';
 import { loadPayload, storePayload } from '../blobs/payload.js';
 import type { Clock } from '../clock.js';
@@ -9,60 +7,48 @@ import type { Failure, Progress } from '../engine/engine.js';
 import { DrayError } from '../jobs/errors.js';
 import { blobsOf } from '../jobs/payload.js';
 import type { TaskRegistry } from '../tasks/registry.js';
-import { PermanentError, type TaskContext } from '../tasks/task.js';
-import type { FromExecutor, RunMessage, RunReport, ToExecutor } from './protocol.js';
+import { isPermanent, type TaskContext } from '../tasks/task.js';
+import { AttemptBlobs } from './attempt-blobs.js';
+import type { RunEnd, RunNews, RunRequest } from './protocol.js';
 
-export interface ExecutorProgram {
-  readonly channel: {
-    onMessage(listener: (message: ToExecutor) => void): void;
-    send(message: FromExecutor): void;
-  };
+/** What the process that runs tasks has for all of them. */
+export interface TaskHost {
   readonly tasks: TaskRegistry;
   readonly blobs: BlobStore;
   readonly clock: Clock;
   readonly memoryLimit: number;
 }
 
+/** What one run has of its own. */
+export interface RunControl {
+  readonly signal: AbortSignal;
+  readonly threads: () => number;
+  readonly say: (news: RunNews) => void;
+  /** Aborts when nobody waits for the run any more: what it has not committed is forgotten then too. */
+  readonly givenUp?: AbortSignal;
+}
+
 /** Progress is passed on at most this often, in ms, and not at all by a job that takes less. */
 const progressMs = 100;
 const longestMessage = 4_000;
 const longestProgressMessage = 200;
+const longestCode = 64;
 
-export function serveExecutor(program: ExecutorProgram): void {
-  let abort = new AbortController();
-  let threads = 1;
-  program.channel.onMessage((message) => {
-    switch (message.kind) {
-      case 'run':
-        abort = new AbortController();
-        threads = message.threads;
-        void runOne(program, message, { signal: abort.signal, threads: () => threads });
-        break;
-      case 'abort':
-        abort.abort(message.reason);
-        break;
-      case 'threads':
-        threads = message.threads;
-        break;
-    }
-  });
-  program.channel.send({ kind: 'ready' });
-}
-
-async function runOne(
-  { channel, tasks, blobs, clock, memoryLimit }: ExecutorProgram,
-  message: RunMessage,
-  control: { signal: AbortSignal; threads: () => number },
-): Promise<void> {
-  const report = (content: RunReport) => channel.send({ ...content, run: message.run });
-  const log = (level: 'info' | 'warn') => (text: string, details?: object) =>
-    report({ kind: 'log', level, message: text.slice(0, longestMessage), ...(details && { details }) });
-  const progress = new ProgressReport(clock, (latest) => report({ kind: 'progress', progress: latest }));
+/** Never rejects. */
+export async function runTask(host: TaskHost, request: RunRequest, control: RunControl): Promise<RunEnd> {
+  const { tasks, blobs, clock, memoryLimit } = host;
+  const { say } = control;
+  const log = (level: 'info' | 'warn') => (text: string, details?: Record<string, unknown>) =>
+    say({ kind: 'log', level, message: text.slice(0, longestMessage), ...(details && { details }) });
+  const progress = new ProgressReport(clock, (latest) => say({ kind: 'progress', progress: latest }));
+  const own = new AttemptBlobs(blobs);
+  const forget = (): void => void own.end();
+  control.givenUp?.addEventListener('abort', forget, { once: true });
   const context: TaskContext = {
-    jobId: message.jobId,
-    attempt: message.attempt,
+    jobId: request.jobId,
+    attempt: request.attempt,
     signal: control.signal,
-    blobs,
+    blobs: own,
     memoryLimit,
     threads: control.threads,
     progress: (fraction, text) =>
@@ -73,16 +59,30 @@ async function runOne(
     log: { info: log('info'), warn: log('warn') },
   };
   try {
-    const input = await loadPayload(blobs, message.input);
-    const output = await tasks.get(message.type).run(input, context);
-    tasks.checkOutput(message.type, output);
+    const input = await loadPayload(blobs, request.input);
+    const output = await tasks.get(request.type).run(input, context);
+    tasks.checkOutput(request.type, output);
+    control.givenUp?.throwIfAborted();
+    return await storeOutput(blobs, output);
+  } catch (error) {
+    return { kind: 'failed', failure: describe(error) };
+  } finally {
+    progress.end();
+    await own.end();
+  }
+}
+
+async function storeOutput(blobs: BlobStore, output: unknown): Promise<RunEnd> {
+  try {
     const named = blobsOf(output, 'output');
     const result = await storePayload(blobs, output, 'output');
-    progress.end();
-    report({ kind: 'done', result, blobs: 'blob' in result ? [...named, result.blob] : named });
+    return { kind: 'done', result, blobs: 'blob' in result ? [...named, result.blob] : named };
   } catch (error) {
-    progress.end();
-    report({ kind: 'failed', failure: describe(error) });
+    // What JSON says of a BigInt, and the stack of a value that holds itself.
+    if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+    throw new DrayError('invalid-output', `output: cannot be written as JSON: ${error.message}`, {
+      cause: error,
+    });
   }
 }
 
@@ -121,8 +121,9 @@ class ProgressReport {
 }
 
 function describe(error: unknown): Failure {
-  const message = (error instanceof Error ? error.message : String(error)).slice(0, longestMessage);
-  if (error instanceof PermanentError) return { code: error.code, message, permanent: true };
+  const text = error instanceof Error ? error.message : inspect(error);
+  const message = text.slice(0, longestMessage);
+  if (isPermanent(error)) return { code: String(error.code).slice(0, longestCode), message, permanent: true };
   if (error instanceof DrayError) return { code: error.code, message, permanent: error.permanent };
   return { code: 'task-failed', message, permanent: false };
 }

@@ -8,19 +8,19 @@ import type { EndedAttempt, Engine, Job, Lease } from '../engine/engine.js';
 import { DrayError } from '../jobs/errors.js';
 import type { TaskLog } from '../tasks/task.js';
 import { Attempt } from './attempt.js';
-import { ExecutorPool } from './executor-pool.js';
-import type { ExecutorOptions } from './executor.js';
+import { RunnerPool } from './runner-pool.js';
+import type { Runner } from './runner.js';
 
 export interface WorkerOptions {
   readonly id: string;
   readonly types: readonly string[];
-  /** Executors at the start; see `resize`. */
+  /** Runners at the start; see `resize`. */
   readonly slots: number;
   readonly cores: number;
   readonly leaseMs: number;
   readonly heartbeatMs: number;
   readonly drainGraceMs: number;
-  readonly executor: ExecutorOptions;
+  readonly createRunner: () => Runner;
 }
 
 /** An attempt that ran, and how it ended. */
@@ -50,7 +50,7 @@ export class Worker {
   readonly #jobLog: (job: Job) => TaskLog;
   readonly #onRun: (run: EndedRun) => void;
   readonly #options: WorkerOptions;
-  readonly #pool: ExecutorPool;
+  readonly #pool: RunnerPool;
   /** Not by job: one that lost its lease may be leased again here while its older attempt still ends. */
   readonly #running = new Map<Attempt, Promise<void>>();
   readonly #stopping = new AbortController();
@@ -62,7 +62,7 @@ export class Worker {
   #renewedAt = 0;
   /** A running mean of how long attempts took, in ms; unknown counts as not short. */
   #usualMs = shortMs;
-  /** Executors in a row that died before they could take a job. */
+  /** Runners in a row that died before they could take a job. */
   #failedStarts = 0;
   #slotFreed: (() => void) | undefined;
   /** Ends the claim or wait under way. */
@@ -83,10 +83,10 @@ export class Worker {
     this.#jobLog = params.jobLog;
     this.#onRun = params.onRun ?? (() => undefined);
     this.#options = params.options;
-    this.#pool = new ExecutorPool({
+    this.#pool = new RunnerPool({
       size: params.options.slots,
       cores: params.options.cores,
-      executor: params.options.executor,
+      create: params.options.createRunner,
       onFreed: () => this.#slotFreed?.(),
     });
   }
@@ -128,14 +128,14 @@ export class Worker {
     return this.#pool.busy;
   }
 
-  /** Starts or ends executors. A busy one is never ended: it finishes its job first. */
+  /** Starts or ends runners. A busy one is never ended: it finishes its job first. */
   resize(slots: number): void {
     if (slots === this.#pool.size) return;
     this.#pool.resize(slots);
     this.#endTurn(); // what is being claimed is for another number of slots
   }
 
-  /** False where the consume loop has not turned for so long that it must be stuck, or executors do not start. */
+  /** False where the consume loop has not turned for so long that it must be stuck, or runners do not start. */
   get healthy(): boolean {
     return this.#clock.monotonic() - this.#turnedAt < stuckMs && this.#failedStarts < tooManyFailedStarts;
   }
@@ -147,11 +147,7 @@ export class Worker {
       types: [...this.#options.types],
       slots: this.#pool.size,
       busy: this.#pool.busy,
-      executors: this.#pool.all.map((executor) => ({
-        pid: executor.pid,
-        ...(executor.job === undefined ? {} : { job: executor.job }),
-        memory: executor.memory(),
-      })),
+      executors: this.#pool.all.flatMap(({ view }) => view ?? []),
     };
   }
 
@@ -184,7 +180,7 @@ export class Worker {
 
   /**
    * How many jobs to lease now. While jobs are short, as many as there are slots wait here besides those that
-   * run, so that no executor idles while the store answers; behind long ones nothing is parked.
+   * run, so that no runner idles while the store answers; behind long ones nothing is parked.
    */
   #wanted(): number {
     const slots = this.#pool.size;

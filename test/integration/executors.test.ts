@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import type { Engine, NewJob } from '../../src/engine/engine.js';
 import { openSqliteEngine } from '../../src/engine/sqlite/index.js';
+import { Executor } from '../../src/worker/executor.js';
 import { Worker, type EndedRun } from '../../src/worker/worker.js';
 import { eventually } from '../support/eventually.js';
 
@@ -45,14 +46,15 @@ function startWorker(program: string, options: { slots?: number; leaseMs?: numbe
       leaseMs: options.leaseMs ?? 10_000,
       heartbeatMs: 500,
       drainGraceMs: 1_000,
-      executor: {
-        script: pathToFileURL(script),
-        args: (name) => [name],
-        onGone: (name) => void gone.push(name),
-        memoryLimit: 2 ** 30,
-        graceMs: 50,
-        clock: systemClock,
-      },
+      createRunner: () =>
+        new Executor({
+          script: pathToFileURL(script),
+          args: (name) => [name],
+          onGone: (name) => void gone.push(name),
+          memoryLimit: 2 ** 30,
+          graceMs: 50,
+          clock: systemClock,
+        }),
     },
   });
   worker.start();

@@ -4,8 +4,6 @@
  *
  * Layout: 8 bytes magic with the format's version, then JSON, padded with spaces to `footerSize`.
  */
-import { DrayError } from '../../jobs/errors.js';
-
 export interface Footer {
   /** Bytes before the footer. */
   readonly size: number;
@@ -17,15 +15,6 @@ export interface Footer {
 export const footerSize = 512;
 
 const magic = 'DRAYBLB1';
-
-/** @throws DrayError `invalid-request` where the footer could not hold the media type. */
-export function checkMediaType(mediaType: string): void {
-  if (!/^[\x20-\x7e]{1,100}$/.test(mediaType)) {
-    throw new DrayError('invalid-request', 'A media type is 1 to 100 printable ASCII characters.', {
-      field: 'mediaType',
-    });
-  }
-}
 
 export function writeFooter(footer: Footer, target: Buffer, at: number): void {
   const { size, digest, mediaType } = footer;

@@ -1,10 +1,10 @@
 /** A matrix whose elements lie in a blob, read by ranges: any element type, C or Fortran order. */
-import type { BlobStore } from '../../blobs/blob-store.js';
 import { DrayError } from '../../jobs/errors.js';
 import { copyBlock, storedSize, storedView, type StoredArray } from './stored.js';
 import type { RawBlob } from './input.js';
 import type { FloatArray } from './kernel/kernel.js';
 import type { LoadBlock, MatrixSource } from './source.js';
+import type { TaskBlobs } from '../task.js';
 
 /** Bytes that one read asks for, and the size of the buffer for what must be converted or turned. */
 const readSize = 16 * 1024 * 1024;
@@ -17,7 +17,7 @@ export const missingBlob = (id: string, field: string): DrayError =>
   new DrayError('blob-not-found', `${field}: there is no blob ${id}`, { field });
 
 /** @throws DrayError `blob-not-found` or `invalid-matrix` where the elements do not lie inside of the blob. */
-export async function checkBlobMatrix(blobs: BlobStore, raw: RawBlob, field: string): Promise<void> {
+export async function checkBlobMatrix(blobs: TaskBlobs, raw: RawBlob, field: string): Promise<void> {
   const info = await blobs.stat({ id: raw.blob });
   if (info === undefined) throw missingBlob(raw.blob, field);
   const end = raw.offset + raw.rows * raw.cols * storedSize[raw.dtype];
@@ -45,7 +45,7 @@ interface Piece {
 }
 
 /** One load at a time: what must be converted or turned goes through one buffer. */
-export function blobMatrix(blobs: BlobStore, raw: RawBlob, field: string): MatrixSource {
+export function blobMatrix(blobs: TaskBlobs, raw: RawBlob, field: string): MatrixSource {
   const size = storedSize[raw.dtype];
   const lineLength = raw.order === 'C' ? raw.cols : raw.rows;
   let buffer: ArrayBuffer | undefined;

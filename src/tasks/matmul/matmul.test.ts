@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { MemoryBlobs } from '../../../test/support/memory-blobs.js';
-import { taskContext } from '../../../test/support/task-context.js';
+import { MemoryBlobs } from '../../testing/memory-blobs.js';
+import { fractionsOf, taskContext } from '../../testing/task-context.js';
 import { systemClock } from '../../clock.js';
 import type { TaskContext } from '../task.js';
 import { createMatmul } from './index.js';
@@ -182,7 +182,7 @@ describe('the task matmul', () => {
       kernel: 'typescript',
     });
     expect(output.check.status).toBe('passed');
-    expect(context.fractions.at(-1)).toBe(1);
+    expect(fractionsOf(context).at(-1)).toBe(1);
     expect(await readNpy(blobs, output.blob!, 'x')).toMatchObject({
       rows: 40,
       cols: 40,
@@ -307,7 +307,7 @@ describe('admitting matmul', () => {
   const npy = blobs.put(
     Buffer.concat([npyHeader({ rows: 2, cols: 3, dtype: 'float64' }), new Uint8Array(doubles.buffer)]),
   );
-  const admit = (input: MatmulInput, maxMatrixElements = 1e6): Promise<MatmulInput> =>
+  const admit = async (input: MatmulInput, maxMatrixElements = 1e6): Promise<MatmulInput> =>
     plain.admit!(input, { blobs, maxMatrixElements });
   const ok: Matrix = [[1], [2], [3]];
   const raw = { blob: npy, offset: 128, rows: 2, cols: 3, dtype: 'float64', order: 'C' } as const;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MemoryBlobs } from '../../../test/support/memory-blobs.js';
+import { MemoryBlobs } from '../../testing/memory-blobs.js';
 import { npyHeader, readNpy } from './npy.js';
 
 interface Parts {

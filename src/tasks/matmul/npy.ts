@@ -2,11 +2,11 @@
  * Headers of `.npy` files, format versions 1 to 3: strict, because what they say decides how bytes are read.
  * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
-import type { BlobStore } from '../../blobs/blob-store.js';
 import { DrayError } from '../../jobs/errors.js';
 import { missingBlob } from './blob-matrix.js';
 import type { Dtype, RawBlob, StoredDtype } from './input.js';
 import { storedSize } from './stored.js';
+import type { TaskBlobs } from '../task.js';
 
 const dtypes: Readonly<Record<string, StoredDtype>> = {
   f8: 'float64',
@@ -28,7 +28,7 @@ const largestHeader = 65_535;
  * Reads the header of the `.npy` file in a blob and says where its elements are.
  * @throws DrayError `blob-not-found` or `invalid-npy`, naming `field`.
  */
-export async function readNpy(blobs: BlobStore, id: string, field: string): Promise<RawBlob> {
+export async function readNpy(blobs: TaskBlobs, id: string, field: string): Promise<RawBlob> {
   const info = await blobs.stat({ id });
   if (info === undefined) throw missingBlob(id, field);
   const refuse = (reason: string): never => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MemoryBlobs } from '../../../test/support/memory-blobs.js';
+import { MemoryBlobs } from '../../testing/memory-blobs.js';
 import { readNpy } from './npy.js';
 import { inlineElements, npyOfRows, openProduct } from './product.js';
 

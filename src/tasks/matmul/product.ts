@@ -2,10 +2,10 @@
  * Where a product goes: a small one into the job's result itself, so that it costs no file and no sync of its
  * own; any other into a blob, as it is made.
  */
-import type { BlobStore } from '../../blobs/blob-store.js';
 import type { Dtype, MatmulProduct } from './input.js';
 import { arrayOn } from './kernel/kernel.js';
 import { npyHeader } from './npy.js';
+import type { TaskBlobs } from '../task.js';
 
 export const npyMediaType = 'application/x-npy';
 
@@ -26,13 +26,13 @@ export interface ProductWriter {
   abort(): Promise<void>;
 }
 
-export function openProduct(blobs: BlobStore, shape: Shape): Promise<ProductWriter> {
+export function openProduct(blobs: TaskBlobs, shape: Shape): Promise<ProductWriter> {
   return shape.rows * shape.cols <= inlineElements
     ? Promise.resolve(new SmallProduct(blobs, shape))
     : openBlob(blobs, shape);
 }
 
-async function openBlob(blobs: BlobStore, shape: Shape): Promise<ProductWriter> {
+async function openBlob(blobs: TaskBlobs, shape: Shape): Promise<ProductWriter> {
   const writer = await blobs.create({ mediaType: npyMediaType });
   await writer.write(npyHeader(shape));
   return {
@@ -43,11 +43,11 @@ async function openBlob(blobs: BlobStore, shape: Shape): Promise<ProductWriter> 
 }
 
 class SmallProduct implements ProductWriter {
-  readonly #blobs: BlobStore;
+  readonly #blobs: TaskBlobs;
   readonly #shape: Shape;
   readonly #parts: Uint8Array[] = [];
 
-  constructor(blobs: BlobStore, shape: Shape) {
+  constructor(blobs: TaskBlobs, shape: Shape) {
     this.#blobs = blobs;
     this.#shape = shape;
   }

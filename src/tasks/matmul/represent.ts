@@ -1,8 +1,7 @@
 /** The forms in which a product can be fetched: as `.npy`, or as bare rows of JSON made as they are read. */
-import type { BlobStore } from '../../blobs/blob-store.js';
 import { DrayError } from '../../jobs/errors.js';
 import { jsonForm } from '../json-form.js';
-import type { Representation } from '../task.js';
+import type { Representation, TaskBlobs } from '../task.js';
 import type { MatmulOutput, MatmulProduct } from './input.js';
 import { arrayOn, elementSize, type FloatArray } from './kernel/kernel.js';
 import { npyHeader } from './npy.js';
@@ -30,7 +29,7 @@ const elementsPerChunk = 16_384;
  */
 async function* streamRows(
   output: MatmulProduct & { blob: string },
-  blobs: BlobStore,
+  blobs: TaskBlobs,
 ): AsyncGenerator<string> {
   if (!output.finite)
     throw new DrayError(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../test/support/manual-clock.js';
-import { MemoryBlobs } from '../../../test/support/memory-blobs.js';
-import { taskContext } from '../../../test/support/task-context.js';
+import { MemoryBlobs } from '../../testing/memory-blobs.js';
+import { fractionsOf, taskContext } from '../../testing/task-context.js';
 import { TaskRegistry } from '../registry.js';
 import { createMatmul } from './index.js';
 import type { MatmulInput } from './input.js';
@@ -24,7 +24,8 @@ const simulated = (simulateSeconds: number, clock = new ManualClock()) => ({
 describe('a simulated product', () => {
   it('takes its time without reading a matrix, and says that nothing was computed', async () => {
     const { task, clock } = simulated(1.25);
-    const context = taskContext();
+    const blobs = new MemoryBlobs();
+    const context = taskContext({ blobs });
     let ended = false;
     const run = Promise.resolve(task.run({ a: elements(3, 7), b: elements(7, 5) }, context));
     void run.then(() => (ended = true));
@@ -36,8 +37,8 @@ describe('a simulated product', () => {
     clock.advance(1);
     const output = await run;
     expect(output).toEqual({ simulated: true, rows: 3, cols: 5, seconds: { total: 1.25 } });
-    expect(context.fractions).toEqual([0, 0.4, 0.8, 1]);
-    expect(await context.blobs.list({ limit: 1 })).toEqual([]);
+    expect(fractionsOf(context)).toEqual([0, 0.4, 0.8, 1]);
+    expect(await blobs.list({ limit: 1 })).toEqual([]);
     expect(() => new TaskRegistry([task]).checkOutput('matmul', output)).not.toThrow();
   });
 

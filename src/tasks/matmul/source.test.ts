@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MemoryBlobs } from '../../../test/support/memory-blobs.js';
+import { MemoryBlobs } from '../../testing/memory-blobs.js';
 import { checkBlobMatrix } from './blob-matrix.js';
 import { storedDtypes, type Matrix, type RawBlob, type StoredDtype } from './input.js';
 import { openSource } from './source.js';

@@ -1,6 +1,5 @@
 /** Where a matrix comes from: rows in the job's record, a blob, or a seed. All give blocks on demand. */
-import type { BlobStore } from '../../blobs/blob-store.js';
-import { PermanentError } from '../task.js';
+import { PermanentError, type TaskBlobs } from '../task.js';
 import { blobMatrix } from './blob-matrix.js';
 import type { Matrix } from './input.js';
 import type { FloatArray } from './kernel/kernel.js';
@@ -30,7 +29,7 @@ export interface MatrixSource {
 }
 
 /** @throws DrayError `blob-not-found` or `invalid-npy`. */
-export async function openSource(blobs: BlobStore, matrix: Matrix, field: string): Promise<MatrixSource> {
+export async function openSource(blobs: TaskBlobs, matrix: Matrix, field: string): Promise<MatrixSource> {
   if (Array.isArray(matrix)) return inlineMatrix(matrix);
   if ('random' in matrix) return randomMatrix(matrix.random);
   if ('url' in matrix) throw new PermanentError(`${field}: inputs by url are not available here`);

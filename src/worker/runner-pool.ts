@@ -1,17 +1,17 @@
 /**
- * The executors of a worker: one warm child per slot, replaced when it dies or has grown too large. The number of
- * slots may change at any time; a busy executor always finishes its job first.
+ * The runners of a worker: one per slot, kept warm, replaced when it can take no more jobs. The number of slots may
+ * change at any time; a busy runner always finishes its job first.
  */
-import { Executor, type ExecutorOptions } from './executor.js';
+import type { Runner } from './runner.js';
 
-export class ExecutorPool {
-  readonly #options: ExecutorOptions;
+export class RunnerPool {
+  readonly #create: () => Runner;
   readonly #cores: number;
   readonly #onFreed: () => void;
-  readonly #idle: Executor[] = [];
-  readonly #busy = new Set<Executor>();
-  /** Those who wait for an executor, in the order of asking. */
-  readonly #waiting = new Set<(executor: Executor) => void>();
+  readonly #idle: Runner[] = [];
+  readonly #busy = new Set<Runner>();
+  /** Those who wait for a runner, in the order of asking. */
+  readonly #waiting = new Set<(runner: Runner) => void>();
   /** Those that were told to end and are not gone yet. */
   readonly #ending = new Set<Promise<void>>();
   #size: number;
@@ -19,9 +19,9 @@ export class ExecutorPool {
   #toldThreads = 0;
   #closing = false;
 
-  /** @param params.onFreed called when an executor has become idle. */
-  constructor(params: { size: number; cores: number; executor: ExecutorOptions; onFreed: () => void }) {
-    this.#options = params.executor;
+  /** @param params.onFreed called when a runner has become idle. */
+  constructor(params: { size: number; cores: number; create: () => Runner; onFreed: () => void }) {
+    this.#create = params.create;
     this.#cores = params.cores;
     this.#onFreed = params.onFreed;
     this.#size = params.size;
@@ -31,12 +31,12 @@ export class ExecutorPool {
     this.#fill();
   }
 
-  /** How many executors there should be; above it there are only busy ones that have not finished yet. */
+  /** How many runners there should be; above it there are only busy ones that have not finished yet. */
   get size(): number {
     return this.#size;
   }
 
-  /** Starts executors, or ends idle ones; where too few are idle, the next that finish end. */
+  /** Starts runners, or ends idle ones; where too few are idle, the next that finish end. */
   resize(size: number): void {
     if (this.#closing || size === this.#size) return;
     this.#size = size;
@@ -54,26 +54,26 @@ export class ExecutorPool {
     return this.#waiting.size;
   }
 
-  /** Threads that one busy executor may use now, so that a lone job has the whole machine and several do not fight. */
+  /** Threads that one busy runner may use now, so that a lone job has the whole machine and several do not fight. */
   get threads(): number {
     return Math.max(1, Math.floor(this.#cores / Math.max(1, this.#busy.size)));
   }
 
-  get all(): readonly Executor[] {
+  get all(): readonly Runner[] {
     return [...this.#busy, ...this.#idle];
   }
 
-  /** The next executor, first come first served; undefined where the signal aborts before there is one. */
-  acquire(signal: AbortSignal): Promise<Executor | undefined> {
+  /** The next runner, first come first served; undefined where the signal aborts before there is one. */
+  acquire(signal: AbortSignal): Promise<Runner | undefined> {
     if (signal.aborted) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       const giveUp = () => {
         this.#waiting.delete(take);
         resolve(undefined);
       };
-      const take = (executor: Executor) => {
+      const take = (runner: Runner) => {
         signal.removeEventListener('abort', giveUp);
-        resolve(executor);
+        resolve(runner);
       };
       signal.addEventListener('abort', giveUp, { once: true });
       this.#waiting.add(take);
@@ -81,10 +81,10 @@ export class ExecutorPool {
     });
   }
 
-  release(executor: Executor): void {
-    this.#busy.delete(executor);
-    if (executor.usable && !executor.bloated && this.#surplus < 0) this.#idle.push(executor);
-    else this.#end(executor);
+  release(runner: Runner): void {
+    this.#busy.delete(runner);
+    if (runner.usable && this.#surplus < 0) this.#idle.push(runner);
+    else this.#end(runner);
     this.#fill();
     this.#handOut();
     this.#onFreed();
@@ -92,7 +92,7 @@ export class ExecutorPool {
 
   async close(): Promise<void> {
     this.#closing = true;
-    for (const executor of this.all) this.#end(executor);
+    for (const runner of this.all) this.#end(runner);
     this.#idle.length = 0;
     await Promise.all(this.#ending);
   }
@@ -104,11 +104,11 @@ export class ExecutorPool {
 
   /** New ones go to the front: the warmest is at the end, where the next job takes it. */
   #fill(): void {
-    while (!this.#closing && this.#surplus < 0) this.#idle.unshift(new Executor(this.#options));
+    while (!this.#closing && this.#surplus < 0) this.#idle.unshift(this.#create());
   }
 
-  #end(executor: Executor): void {
-    const gone = executor.close().finally(() => this.#ending.delete(gone));
+  #end(runner: Runner): void {
+    const gone = runner.close().finally(() => this.#ending.delete(gone));
     this.#ending.add(gone);
   }
 
@@ -117,12 +117,12 @@ export class ExecutorPool {
       if (this.#busy.size >= this.#size) break;
       this.#waiting.delete(take);
       const warm = this.#idle.pop();
-      const executor = warm?.usable ? warm : new Executor(this.#options);
-      this.#busy.add(executor);
-      take(executor);
+      const runner = warm?.usable ? warm : this.#create();
+      this.#busy.add(runner);
+      take(runner);
     }
     if (this.threads === this.#toldThreads) return;
     this.#toldThreads = this.threads;
-    for (const executor of this.#busy) executor.setThreads(this.threads);
+    for (const runner of this.#busy) runner.setThreads(this.threads);
   }
 }

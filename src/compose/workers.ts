@@ -1,0 +1,110 @@
+/** The workers of `dray serve`: one whose slots are executors, and one for inline tasks where there are any. */
+import { hostname } from 'node:os';
+import type { Logger } from 'pino';
+import type { BlobStore } from '../blobs/blob-store.js';
+import { forgetWriter } from '../blobs/filesystem.js';
+import type { Clock } from '../clock.js';
+import { availableMachine } from '../config/machine.js';
+import type { Config } from '../config/options.js';
+import type { Worker as WorkerView } from '../contract/worker.js';
+import type { Engine } from '../engine/engine.js';
+import { leases } from '../jobs/limits.js';
+import type { TaskRegistry } from '../tasks/registry.js';
+import { Executor } from '../worker/executor.js';
+import { InlineRunner } from '../worker/inline-runner.js';
+import { Worker, type EndedRun, type WorkerOptions } from '../worker/worker.js';
+import type { ExecutorConfig } from './executor.js';
+import { taskLog } from './logger.js';
+
+export interface Workers {
+  /** The one whose slots are executors. */
+  readonly executors: Worker;
+  readonly healthy: boolean;
+  info(): readonly WorkerView[];
+  start(): void;
+  /** See Worker.stop. */
+  stop(options: { graceMs?: number }): Promise<void>;
+}
+
+export function createWorkers(params: {
+  engine: Engine;
+  blobs: BlobStore;
+  blobFolder: string;
+  tasks: TaskRegistry;
+  clock: Clock;
+  logger: Logger;
+  config: Config;
+  onRun: (run: EndedRun) => void;
+}): Workers {
+  const { engine, blobs, blobFolder, tasks, clock, logger, config, onRun } = params;
+  const { cores, memory } = availableMachine();
+  const id = `${hostname()}:${process.pid}`;
+  const create = (own: Pick<WorkerOptions, 'id' | 'types' | 'slots' | 'cores' | 'createRunner'>): Worker =>
+    new Worker({
+      engine,
+      clock,
+      log: taskLog(logger),
+      jobLog: (job) => taskLog(logger.child({ job: job.id, type: job.type, attempt: job.attempt })),
+      onRun,
+      options: {
+        ...own,
+        leaseMs: leases.lease,
+        heartbeatMs: leases.heartbeat,
+        drainGraceMs: leases.drainGrace,
+      },
+    });
+  const executorOptions = {
+    script: new URL('./executor.js', import.meta.url),
+    args: (writer: string) => [executorArgument({ config, blobs: blobFolder, writer })],
+    onGone: (writer: string) =>
+      void forgetWriter(blobFolder, writer).catch((error: unknown) => logger.warn(error)),
+    memoryLimit: config.executorMemory,
+    graceMs: leases.cancelGrace,
+    clock,
+  };
+  const executors = create({
+    id,
+    types: tasks.typesOf({ inline: false }),
+    slots: config.minExecutors,
+    cores,
+    createRunner: () => new Executor(executorOptions),
+  });
+  const inlineTypes = tasks.typesOf({ inline: true });
+  const host = { tasks, blobs, clock, memoryLimit: memory };
+  const all = [executors];
+  if (inlineTypes.length > 0) {
+    const inline = create({
+      id: `${id}:inline`,
+      types: inlineTypes,
+      slots: config.inlineSlots,
+      cores: 1,
+      createRunner: () => new InlineRunner({ host, graceMs: leases.cancelGrace }),
+    });
+    all.push(inline);
+  }
+  return {
+    executors,
+    get healthy() {
+      return all.every(({ healthy }) => healthy);
+    },
+    info: () => all.map((worker) => worker.info()),
+    start: () => all.forEach((worker) => worker.start()),
+    stop: async (options) => {
+      await Promise.all(all.map((worker) => worker.stop(options)));
+    },
+  };
+}
+
+function executorArgument(params: { config: Config; blobs: string; writer: string }): string {
+  const { executorMemory, blas, simulate, tasks } = params.config;
+  const argument: ExecutorConfig = {
+    parent: process.pid,
+    blobs: params.blobs,
+    writer: params.writer,
+    memoryLimit: executorMemory,
+    simulate,
+    tasks,
+    blas,
+  };
+  return JSON.stringify(argument);
+}
