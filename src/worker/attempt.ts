@@ -18,7 +18,8 @@ export class Attempt {
   readonly lease: Lease;
   readonly #engine: Engine;
   readonly #clock: Clock;
-  readonly #log: TaskLog;
+  readonly #makeLog: () => TaskLog;
+  #madeLog: TaskLog | undefined;
   readonly #abort = new AbortController();
   readonly #leasedAt: number;
   #startedAt: number | undefined;
@@ -26,12 +27,17 @@ export class Attempt {
   #progress: Progress | undefined;
   #outcome: EndedAttempt['outcome'] = 'released';
 
-  constructor(params: { lease: Lease; engine: Engine; clock: Clock; log: TaskLog }) {
+  /** @param params.log makes the log of the job, where there is something to tell. */
+  constructor(params: { lease: Lease; engine: Engine; clock: Clock; log: () => TaskLog }) {
     this.lease = params.lease;
     this.#engine = params.engine;
     this.#clock = params.clock;
-    this.#log = params.log;
+    this.#makeLog = params.log;
     this.#leasedAt = params.clock.monotonic();
+  }
+
+  get #log(): TaskLog {
+    return (this.#madeLog ??= this.#makeLog());
   }
 
   /** How long it has been waiting for a runner, in ms; 0 once it has one. */
@@ -85,7 +91,7 @@ export class Attempt {
         {
           signal: this.#abort.signal,
           onProgress: (progress) => (this.#progress = progress),
-          log: this.#log,
+          log: () => this.#log,
         },
       );
     } finally {
@@ -94,11 +100,13 @@ export class Attempt {
       pool.release(runner);
     }
     const written = await this.#write(outcome);
-    this.#log.info('attempt ended', {
-      outcome: this.#outcome,
-      written,
-      ...(this.#outcome === 'failed' && errorOf(outcome)),
-    });
+    if (this.#outcome !== 'completed') {
+      this.#log.info('attempt ended', {
+        outcome: this.#outcome,
+        written,
+        ...(this.#outcome === 'failed' && errorOf(outcome)),
+      });
+    }
     return outcome.kind !== 'not-started';
   }
 

@@ -34,7 +34,7 @@ export class InlineRunner implements Runner {
     const lost = new Promise<RunOutcome>((resolve) => {
       giveUp.signal.addEventListener('abort', () => {
         const message = `the task went on for ${this.#graceMs} ms after it was told to stop, and was given up`;
-        log.warn(message);
+        log().warn(message);
         resolve({ kind: 'failed', failure: { code: 'task-failed', message, permanent: false } });
       });
     });
@@ -44,7 +44,7 @@ export class InlineRunner implements Runner {
         threads: () => 1,
         say: (news) => {
           if (news.kind === 'progress') onProgress(news.progress);
-          else log[news.level](news.message, news.details);
+          else log()[news.level](news.message, news.details);
         },
         givenUp: giveUp.signal,
       });

@@ -17,7 +17,8 @@ export type RunOutcome = { readonly peakMemory?: number } & (
 export interface RunObserver {
   readonly signal: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
-  readonly log: TaskLog;
+  /** The log of the job. */
+  readonly log: () => TaskLog;
 }
 
 export interface Runner {

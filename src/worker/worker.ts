@@ -37,8 +37,10 @@ const turnMs = 5_000;
 /** Without a turn of the loop for this long the worker counts as stuck. */
 const stuckMs = 30_000;
 const errorPauseMs = 1_000;
-/** Jobs that take less on average are leased ahead. */
+/** Jobs that take less on average are leased ahead, in ms: about as many as a slot runs in half of it. */
 const shortMs = 100;
+/** At most so many for each slot. */
+const mostAhead = 64;
 /** A job that was leased ahead and has waited so long goes back, uncounted. */
 const surplusMs = 1_000;
 const tooManyFailedStarts = 5;
@@ -62,6 +64,8 @@ export class Worker {
   #renewedAt = 0;
   /** A running mean of how long attempts took, in ms; unknown counts as not short. */
   #usualMs = shortMs;
+  /** An attempt runs that is not short, whatever is usual. */
+  #longRun = false;
   /** Runners in a row that died before they could take a job. */
   #failedStarts = 0;
   #slotFreed: (() => void) | undefined;
@@ -87,7 +91,9 @@ export class Worker {
       size: params.options.slots,
       cores: params.options.cores,
       create: params.options.createRunner,
-      onFreed: () => this.#slotFreed?.(),
+      onFreed: () => {
+        if (this.#wantsMore) this.#slotFreed?.();
+      },
     });
   }
 
@@ -160,9 +166,8 @@ export class Worker {
       const cancelTurn = this.#clock.after(turnMs, endTurn);
       signal.addEventListener('abort', endTurn, { once: true });
       try {
-        const free = this.#wanted();
-        if (free <= 0) await this.#slotFree(turn.signal);
-        else for (const lease of await this.#claim(free, turn.signal)) this.#begin(lease);
+        if (!this.#wantsMore) await this.#slotFree(turn.signal);
+        else for (const lease of await this.#claim(this.#wanted, turn.signal)) this.#begin(lease);
         this.#cancelledEarly.clear();
         this.#turnedAt = this.#clock.monotonic();
         if (this.#failedStarts > 0) await this.#clock.sleep(errorPauseMs * this.#failedStarts);
@@ -179,14 +184,22 @@ export class Worker {
   }
 
   /**
-   * How many jobs to lease now. While jobs are short, as many as there are slots wait here besides those that
-   * run, so that no runner idles while the store answers; behind long ones nothing is parked.
+   * While jobs are short, some wait here besides those that run, so that no runner idles while the store answers
+   * and one answer serves many; behind long ones nothing is parked.
    */
-  #wanted(): number {
-    const slots = this.#pool.size;
-    const short =
-      this.#usualMs < shortMs && [...this.#running.keys()].every(({ ranMs }) => ranMs < surplusMs);
-    return slots + (short ? slots : 0) - this.#pool.busy - this.#pool.waiting;
+  get #ahead(): number {
+    if (this.#usualMs >= shortMs || this.#longRun) return 0;
+    return this.#pool.size * Math.min(mostAhead, Math.ceil(shortMs / 2 / this.#usualMs));
+  }
+
+  /** How many jobs to lease now. */
+  get #wanted(): number {
+    return this.#pool.size + this.#ahead - this.#pool.busy - this.#pool.waiting;
+  }
+
+  /** Jobs that wait here are filled up when half of them are gone, not one by one. */
+  get #wantsMore(): boolean {
+    return this.#wanted > 0 && this.#pool.waiting <= this.#ahead / 2;
   }
 
   #claim(max: number, signal: AbortSignal): Promise<readonly Lease[]> {
@@ -199,7 +212,7 @@ export class Worker {
       lease,
       engine: this.#engine,
       clock: this.#clock,
-      log: this.#jobLog(lease.job),
+      log: () => this.#jobLog(lease.job),
     });
     const ended = attempt.run(this.#pool).then((started) => {
       this.#failedStarts = started ? 0 : Math.min(this.#failedStarts + 1, tooManyFailedStarts);
@@ -223,6 +236,7 @@ export class Worker {
 
   /** Renews all leases when a heartbeat is due, and in between those that have new progress. */
   async #heartbeat(): Promise<void> {
+    this.#longRun = [...this.#running.keys()].some(({ ranMs }) => ranMs >= surplusMs);
     for (const attempt of this.#running.keys()) if (attempt.waitedMs > surplusMs) attempt.stop('surplus');
     const due = this.#clock.monotonic() - this.#renewedAt >= this.#options.heartbeatMs - progressMs / 2;
     const attempts = [...this.#running.keys()].filter((attempt) => due || attempt.hasProgress);
