@@ -73,9 +73,10 @@ export class Attempt {
   /**
    * Never rejects: what cannot be written is left to the lease's end.
    *
+   * @param mayWrite resolves when the end of the attempt may be written.
    * @returns false where no runner could be started; the job is handed back uncounted then.
    */
-  async run(pool: RunnerPool): Promise<boolean> {
+  async run(pool: RunnerPool, mayWrite: () => Promise<void> | undefined): Promise<boolean> {
     const { job } = this.lease;
     const runner = await pool.acquire(this.#abort.signal);
     if (!runner) {
@@ -99,6 +100,7 @@ export class Attempt {
       this.#ranMs = this.#clock.monotonic() - this.#startedAt;
       pool.release(runner);
     }
+    await mayWrite();
     const written = await this.#write(outcome);
     if (this.#outcome !== 'completed') {
       this.#log.info('attempt ended', {

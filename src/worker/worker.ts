@@ -41,6 +41,8 @@ const errorPauseMs = 1_000;
 const shortMs = 100;
 /** At most so many for each slot. */
 const mostAhead = 64;
+/** Ends of attempts are gathered for so long, in ms, while jobs wait. */
+const gatherMs = 5;
 /** A job that was leased ahead and has waited so long goes back, uncounted. */
 const surplusMs = 1_000;
 const tooManyFailedStarts = 5;
@@ -64,6 +66,8 @@ export class Worker {
   #renewedAt = 0;
   /** A running mean of how long attempts took, in ms; unknown counts as not short. */
   #usualMs = shortMs;
+  /** When the ends of attempts are written that are being gathered. */
+  #nextWrite: Promise<void> | undefined;
   /** An attempt runs that is not short, whatever is usual. */
   #longRun = false;
   /** Runners in a row that died before they could take a job. */
@@ -214,16 +218,24 @@ export class Worker {
       clock: this.#clock,
       log: () => this.#jobLog(lease.job),
     });
-    const ended = attempt.run(this.#pool).then((started) => {
-      this.#failedStarts = started ? 0 : Math.min(this.#failedStarts + 1, tooManyFailedStarts);
-      this.#running.delete(attempt);
-      if (!started || attempt.ranMs === 0) return;
-      this.#usualMs += (attempt.ranMs - this.#usualMs) / 8;
-      this.#onRun({ type: lease.job.type, outcome: attempt.outcome, seconds: attempt.ranMs / 1000 });
-    });
+    const ended = attempt
+      .run(this.#pool, () => this.#mayWrite())
+      .then((started) => {
+        this.#failedStarts = started ? 0 : Math.min(this.#failedStarts + 1, tooManyFailedStarts);
+        this.#running.delete(attempt);
+        if (!started || attempt.ranMs === 0) return;
+        this.#usualMs += (attempt.ranMs - this.#usualMs) / 8;
+        this.#onRun({ type: lease.job.type, outcome: attempt.outcome, seconds: attempt.ranMs / 1000 });
+      });
     this.#running.set(attempt, ended);
     if (this.#cancelledEarly.has(lease.job.id)) attempt.stop('cancelled');
     if (this.#stopping.signal.aborted) attempt.stop('drain'); // leased at the very moment of stopping
+  }
+
+  /** While jobs wait here nobody waits for one result: then the store gets many at a time. */
+  #mayWrite(): Promise<void> | undefined {
+    if (this.#pool.waiting === 0) return undefined;
+    return (this.#nextWrite ??= this.#clock.sleep(gatherMs).then(() => (this.#nextWrite = undefined)));
   }
 
   async #slotFree(signal: AbortSignal): Promise<void> {

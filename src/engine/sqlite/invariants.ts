@@ -9,7 +9,7 @@ import type { InvariantReport, Violation } from '../../jobs/invariants.js';
 import { transitions, type Event, type Status } from '../../jobs/life-cycle.js';
 import { blobsOf, type Payload } from '../../jobs/payload.js';
 import type { EndedAttempt, Job } from '../engine.js';
-import { readRecord } from './rows.js';
+import { readRecord, recordExpression } from './rows.js';
 import { migrationFiles } from './schema.js';
 import type { Database } from './statements.js';
 
@@ -117,7 +117,7 @@ interface Row {
 function* pages(db: Database): Generator<Row[]> {
   let after = 0;
   for (;;) {
-    const sql = `SELECT record FROM jobs WHERE seq > ${after} ORDER BY seq LIMIT ${pageSize}`;
+    const sql = `SELECT ${recordExpression} AS record FROM jobs WHERE seq > ${after} ORDER BY seq LIMIT ${pageSize}`;
     const page = all<{ record: string }>(db, sql).map(({ record }) => readRecord(record));
     if (page.length === 0) return;
     after = page.at(-1)!.seq;

@@ -1,7 +1,7 @@
 /** The SQL files, prepared. */
 import { readFileSync } from 'node:fs';
 import type { DatabaseSync } from '@photostructure/sqlite';
-import type { Change, CountedChange } from './rows.js';
+import { recordExpression, type Change, type CountedChange } from './rows.js';
 
 export type Database = InstanceType<typeof DatabaseSync>;
 type Value = string | number | null;
@@ -47,9 +47,10 @@ export class Statement<P extends Readonly<Record<string, Value>>, R> {
   }
 }
 
-/** The text of sql/<name>.sql. */
+/** The text of sql/<name>.sql, in which `$record` stands for the expression of a whole job. */
 export function sqlText(name: string): string {
-  return readFileSync(new URL(`./sql/${name}.sql`, import.meta.url), 'utf8');
+  const text = readFileSync(new URL(`./sql/${name}.sql`, import.meta.url), 'utf8');
+  return text.replaceAll('$record', recordExpression);
 }
 
 interface Read {

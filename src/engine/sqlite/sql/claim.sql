@@ -7,4 +7,4 @@ UPDATE jobs
 SET status = 2, version = version + 1, attempt = attempt + 1, worker = :worker, token = :token || '-' || seq,
     lease_until = :leaseUntil, started_at = :now, progress = NULL
 WHERE seq IN (SELECT value FROM json_each(:seqs)) AND +status = 1
-RETURNING id, type, version, work, priority, key, seq, record
+RETURNING id, type, version, work, priority, key, seq, $record AS record

@@ -1,4 +1,4 @@
 -- One job.
 -- params: id
 -- returns: its record, or nothing
-SELECT record FROM jobs WHERE id = :id
+SELECT $record AS record FROM jobs WHERE id = :id

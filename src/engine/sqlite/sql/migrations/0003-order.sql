@@ -9,17 +9,8 @@ ALTER TABLE jobs ADD COLUMN key TEXT;
 ALTER TABLE jobs ADD COLUMN held INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1));
 ALTER TABLE jobs ADD COLUMN labels TEXT NOT NULL DEFAULT '{}'; -- JSON object of strings
 
+-- Every change of a row computed it, read or not. Statements that return it say so themselves (rows.ts).
 ALTER TABLE jobs DROP COLUMN record;
-ALTER TABLE jobs ADD COLUMN record TEXT GENERATED ALWAYS AS (
-  json_object(
-    'seq', seq, 'id', id, 'type', type, 'status', status, 'version', version, 'input', input,
-    'inputBlob', input_blob, 'retry', retry, 'timeoutMs', timeout_ms, 'attempt', attempt,
-    'maxAttempts', max_attempts, 'createdAt', created_at, 'runAt', run_at, 'startedAt', started_at,
-    'finishedAt', finished_at, 'worker', worker, 'token', token, 'progress', progress, 'result', result,
-    'resultBlob', result_blob, 'error', error, 'history', history, 'priority', priority, 'key', key,
-    'held', held, 'labels', labels
-  )
-) VIRTUAL;
 
 -- What a claim reads: of each type and priority the job that has waited longest. Held jobs are no part of it. How
 -- long a type has waited is one entry of it too, of each priority.
