@@ -24,6 +24,12 @@ const names = [
   'burst-1000',
   'burst-500',
   'convert',
+  'submits',
+  'submit-run',
+  'drain',
+  'latency',
+  'history',
+  'rss',
 ];
 
 const { values: options, positionals: chosen } = parseArgs({
