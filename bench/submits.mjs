@@ -16,14 +16,14 @@ export default {
     // Each round has stores of its own, so that none pays for what the rounds before have left.
     const { peer, ours } = await alternate(ctx.quick ? 1 : 7, {
       peer: () =>
-        scoped(ctx, async (round) => {
+        scoped(ctx, 'round', async (round) => {
           const bullmq = await startBullmq(round);
           const queue = await bullmq.queue('jobs');
           const { url } = await bullmq.service('jobs');
           return load({ url, warmUp, seconds, stored: async () => (await queue.getJobCounts()).waiting });
         }),
       ours: () =>
-        scoped(ctx, async (round) => {
+        scoped(ctx, 'round', async (round) => {
           const dray = await startDray(round, ['--max-waiting', '10000000']);
           await dray.pause('echo');
           const stored = async () => (await dray.jobs('echo')).pending;

@@ -26,16 +26,16 @@ export async function startBullmq(ctx) {
   /** @returns the address that jobs are posted to */
   async function service(name) {
     const port = await freePort();
-    const process_ = startProcess({
+    const web = startProcess({
       name: 'fastify',
       command: process.execPath,
       args: [program('service').pathname, String(port), name, String(redis.port)],
       log: join(ctx.scratch, 'fastify.log'),
     });
-    ctx.defer(() => process_.stop());
+    ctx.defer(() => web.stop());
     const url = `http://127.0.0.1:${port}`;
-    await ready(process_, () => answers(`${url}/jobs`));
-    return { url: `${url}/jobs`, stop: () => process_.stop() };
+    await ready(web, () => answers(`${url}/jobs`));
+    return { url: `${url}/jobs`, stop: () => web.stop() };
   }
 
   /** `run({ until })` gives how many jobs have completed, once there are so many. */
