@@ -14,7 +14,7 @@ export default {
   async run(ctx) {
     const bullmq = await startBullmq(ctx);
     await bullmq.worker('jobs', { where: 'inline', concurrency: 100 });
-    const { url } = await bullmq.service('jobs');
+    const url = await bullmq.service('jobs');
     const dray = await startDray(ctx);
     const generator = await startLoad(ctx, 'latency');
     const arrivals = { rate: 500, warmUp: ctx.quick ? 1 : 3, seconds: ctx.quick ? 4 : 15 };

@@ -61,7 +61,7 @@ async function startPeer(ctx) {
   const bullmq = await startBullmq(ctx);
   const queue = await bullmq.queue('jobs');
   const worker = await bullmq.worker('jobs', { where: 'inline', concurrency: 100 });
-  const { url } = await bullmq.service('jobs');
+  const url = await bullmq.service('jobs');
   return {
     url,
     completed: async () => (await worker.run({ until: 0 })).completed,

@@ -19,7 +19,7 @@ export default {
         scoped(ctx, 'round', async (round) => {
           const bullmq = await startBullmq(round);
           const queue = await bullmq.queue('jobs');
-          const { url } = await bullmq.service('jobs');
+          const url = await bullmq.service('jobs');
           return load({ url, warmUp, seconds, stored: async () => (await queue.getJobCounts()).waiting });
         }),
       ours: () =>

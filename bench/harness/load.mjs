@@ -30,7 +30,6 @@ export async function startAnswering(ctx, { name, file, args = [] }) {
       void service.exited.then((status) => reject(new Error(`${name} ended: ${status}`)));
     });
   return {
-    stop: () => service.stop(),
     send: (message) => service.child.send(message),
     run: (message) => {
       const answered = answer();

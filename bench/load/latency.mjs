@@ -13,6 +13,8 @@ import { uniform } from '../harness/matrices.mjs';
 import { Connection, postHead } from './connection.mjs';
 
 const job = { type: 'echo', input: { to: 'someone@example.org', order: 12_345 } };
+/** Far more than are needed while answers take milliseconds: a server that falls behind gets no more of them. */
+const mostConnections = 256;
 /** How long the last jobs may take, in ms. */
 const patience = 30_000;
 
@@ -99,27 +101,34 @@ function deferred() {
   return { promise, resolve };
 }
 
-/** Posts the job on a free connection; where all are busy, on another one. */
+/** Posts the job on a free connection; where all are busy on a new one, or on the first that is free again. */
 function posts(url) {
   const address = new URL(url);
   const body = Buffer.from(JSON.stringify(job));
   const head = postHead(address, body);
   const all = [];
   const free = [];
-  const open = () => {
-    const connection = new Connection(address);
-    all.push(connection);
-    return connection;
+  const waiting = [];
+  const connection = () => {
+    if (free.length > 0) return free.pop();
+    if (all.length === mostConnections) return new Promise((resolve) => waiting.push(resolve));
+    all.push(new Connection(address));
+    return all.at(-1);
+  };
+  const release = (released) => {
+    const next = waiting.shift();
+    if (next) next(released);
+    else free.push(released);
   };
   return {
     async submit() {
-      const connection = free.pop() ?? open();
-      const { status, text } = await connection.post(head, body);
-      free.push(connection);
+      const taken = await connection();
+      const { status, text } = await taken.post(head, body);
+      release(taken);
       if (status !== 202) throw new Error(`${url} answered ${status}: ${text.slice(0, 300)}`);
       return JSON.parse(text).id;
     },
-    close: () => all.forEach((connection) => connection.close()),
+    close: () => all.forEach((one) => one.close()),
   };
 }
 

@@ -33,9 +33,9 @@ export async function startBullmq(ctx) {
       log: join(ctx.scratch, 'fastify.log'),
     });
     ctx.defer(() => web.stop());
-    const url = `http://127.0.0.1:${port}`;
-    await ready(web, () => answers(`${url}/jobs`));
-    return { url: `${url}/jobs`, stop: () => web.stop() };
+    const url = `http://127.0.0.1:${port}/jobs`;
+    await ready(web, () => answers(url));
+    return url;
   }
 
   /** `run({ until })` gives how many jobs have completed, once there are so many. */
