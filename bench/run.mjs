@@ -4,12 +4,12 @@
  * Runs the benches by name, or all of them, prints one table each and keeps every figure in bench/results. A
  * missed target is a row that says "no"; only a bench that breaks makes the exit code 1.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { machine } from './harness/machine.mjs';
 import { keep, table } from './harness/report.mjs';
+import { scoped } from './harness/scoped.mjs';
 import { python } from './peers/setup.mjs';
 
 const names = [
@@ -24,6 +24,12 @@ const names = [
   'burst-1000',
   'burst-500',
   'convert',
+  'submits',
+  'submit-run',
+  'drain',
+  'latency',
+  'history',
+  'rss',
 ];
 
 const { values: options, positionals: chosen } = parseArgs({
@@ -68,14 +74,8 @@ async function runAll(list) {
 async function runOne(name) {
   const bench = await load(name);
   mkdirSync(options.dir, { recursive: true });
-  const scratch = mkdtempSync(join(options.dir, `${name}-`));
-  const cleanups = [];
-  const cleanUp = async () => {
-    // Last in, first out: a server is stopped before the ones that it uses.
-    for (const step of cleanups.splice(0).reverse()) await step().catch((error) => console.error(error));
-    rmSync(scratch, { recursive: true, force: true });
-  };
-  const interrupted = (signal) => void cleanUp().then(() => process.exit(signal === 'SIGINT' ? 130 : 143));
+  let cleanUp;
+  const interrupted = (signal) => void cleanUp?.().then(() => process.exit(signal === 'SIGINT' ? 130 : 143));
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   try {
     console.log(
@@ -83,18 +83,14 @@ async function runOne(name) {
     );
     const before = machine();
     const started = performance.now();
-    const rows = await bench.run({
-      quick: options.quick,
-      scratch,
-      defer: (step) => cleanups.push(step),
-      log: (text) => console.log(`  ${text}`),
-      python,
-    });
+    const whole = { scratch: options.dir, defer: (end) => (cleanUp = end) };
+    const rows = await scoped(whole, name, (scope) =>
+      bench.run({ ...scope, quick: options.quick, log: (text) => console.log(`  ${text}`), python }),
+    );
     const seconds = Math.round((performance.now() - started) / 100) / 10;
     console.log(table(rows, options.quick));
     if (!options.quick) keep({ name, target: bench.target, machine: before, seconds, rows });
   } finally {
     process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
-    await cleanUp();
   }
 }

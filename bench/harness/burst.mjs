@@ -9,10 +9,10 @@ const patienceSeconds = 600;
  * @param everyMs between two looks
  * @throws Error where some are left after ten minutes
  */
-export async function drained(dray, everyMs) {
+export async function drained(dray, everyMs, type = 'matmul') {
   const started = performance.now();
   for (;;) {
-    const counts = await dray.jobs('matmul');
+    const counts = await dray.jobs(type);
     if (!(counts.scheduled + counts.pending + counts['in-progress'] > 0)) return counts;
     if (performance.now() - started > patienceSeconds * 1000) {
       throw new Error(`jobs have not ended within ${patienceSeconds} s: ${JSON.stringify(counts)}`);

@@ -53,6 +53,25 @@ export async function startDray(ctx, options = [], env = {}) {
       return (await call('/v1/jobs', { method: 'POST', headers, body: sent, expect: [202] })).json.id;
     },
 
+    /** Up to 1,000 submissions at once. Gives the ids. */
+    async submitBatch(jobs) {
+      const headers = { 'content-type': 'application/json' };
+      const body = Buffer.from(JSON.stringify({ jobs }));
+      const { json } = await call('/v1/jobs/batch', { method: 'POST', headers, body, expect: [202] });
+      return json.jobs.map(({ id }) => id);
+    },
+
+    pause: (type) => call(`/v1/queues/${type}/pause`, { method: 'POST' }),
+    resume: (type) => call(`/v1/queues/${type}/resume`, { method: 'POST' }),
+
+    /** Resolves when the job has ended. */
+    async ended(id) {
+      for (;;) {
+        const { json: job } = await call(`/v1/jobs/${id}?wait=30s`);
+        if (['completed', 'failed', 'cancelled'].includes(job.status)) return;
+      }
+    },
+
     /** Waits for the end of the job. @throws Error unless it completed with its product checked */
     async product(id) {
       for (;;) {

@@ -20,16 +20,20 @@ export function percentile(values, percent) {
 
 /**
  * Ours against a peer's, both as lists with one figure per repetition. The ratio is always ours / peer, and the
- * target is a bound on it; without a bound the row is only information.
+ * target is a bound on its median; without a bound the row is only information. `worst` is the pair furthest from
+ * the target.
  */
 export function compare({ what, unit, ours, peer, atLeast, atMost }) {
-  const ratio = median(ours.map((value, i) => value / peer[i]));
+  const ratios = ours.map((value, i) => value / peer[i]);
+  const ratio = median(ratios);
   return {
     what,
     unit,
     ours: median(ours),
     peer: median(peer),
     ratio,
+    ...(atLeast !== undefined && { worst: Math.min(...ratios) }),
+    ...(atMost !== undefined && { worst: Math.max(...ratios) }),
     ...verdict(ratio, { atLeast, atMost, unit: '×' }),
     all: { ours, peer },
   };

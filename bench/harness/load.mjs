@@ -1,14 +1,19 @@
-/** Starts a load generator of bench/load and talks to it. */
+/** Starts processes that answer messages (`answerWith`), among them the load generators of bench/load. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ready, startProcess } from './process.mjs';
 
 /** Gives `run(options)` of the generator: see the messages that its file describes. */
-export async function startLoad(ctx, name) {
+export function startLoad(ctx, name) {
+  return startAnswering(ctx, { name, file: new URL(`../load/${name}.mjs`, import.meta.url) });
+}
+
+/** @returns once the process has said that it is ready; `run` sends a message and gives the answer to it. */
+export async function startAnswering(ctx, { name, file, args = [] }) {
   const service = startProcess({
     name,
     command: process.execPath,
-    args: [fileURLToPath(new URL(`../load/${name}.mjs`, import.meta.url))],
+    args: [fileURLToPath(file), ...args.map(String)],
     log: join(ctx.scratch, `${name}.log`),
     ipc: true,
   });

@@ -89,7 +89,12 @@ export function freePort() {
 }
 
 /** The largest resident set that the process has had, in bytes. Linux only. */
-export function peakMemory(pid) {
-  const line = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+export const peakMemory = (pid) => memory(pid, 'VmHWM');
+
+/** The resident set of the process now, in bytes. Linux only. */
+export const residentMemory = (pid) => memory(pid, 'VmRSS');
+
+function memory(pid, field) {
+  const line = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   return Number(line[1]) * 1024;
 }

@@ -8,9 +8,9 @@ const results = fileURLToPath(new URL('../results/', import.meta.url));
 
 export function table(rows, quick) {
   const text = new Table({
-    head: ['what', 'ours', 'peer', 'ours / peer', 'target', 'reached?'],
+    head: ['what', 'ours', 'peer', 'ours / peer', 'worst', 'target', 'reached?'],
     style: { head: [], border: [], compact: true },
-    colAligns: ['left', 'right', 'right', 'right', 'right', 'left'],
+    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'left'],
   });
   for (const row of rows) {
     text.push([
@@ -18,6 +18,7 @@ export function table(rows, quick) {
       figure(row.ours, row.unit),
       figure(row.peer, row.unit),
       figure(row.ratio, '×'),
+      figure(row.worst, '×'),
       quick ? '' : (row.target ?? ''),
       quick || row.reached === undefined ? '' : row.reached ? 'yes' : 'NO',
     ]);

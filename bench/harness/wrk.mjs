@@ -5,14 +5,15 @@ import { promisify } from 'node:util';
 
 /**
  * @param {{ url: string, script: string, connections: number, seconds: number }} options `script` is a file of
- *   bench/load whose `done` prints a line of figures.
- * @returns {Promise<{ requestsPerSecond: number, p50: number, p99: number, generatorBusy: number }>} times in ms
+ *   bench/load that takes in figures.lua.
+ * @returns {Promise<{ requests: number, requestsPerSecond: number, seconds: number, p50: number, p99: number,
+ *   max: number, generatorBusy: number }>} latencies in ms, of all requests that were answered
  * @throws Error where wrk is missing, or any request failed
  */
 export async function wrk({ url, script, connections, seconds }) {
-  const file = fileURLToPath(new URL(`../load/${script}`, import.meta.url));
-  const args = ['-t', '1', '-c', String(connections), '-d', `${seconds}s`, '-s', file, url];
-  const { stdout } = await promisify(execFile)('wrk', args).catch((error) => {
+  const cwd = fileURLToPath(new URL('../load/', import.meta.url));
+  const args = ['-t', '1', '-c', String(connections), '-d', `${seconds}s`, '-s', script, url];
+  const { stdout } = await promisify(execFile)('wrk', args, { cwd }).catch((error) => {
     if (error.code === 'ENOENT') throw new Error('wrk is missing: on Debian, apt-get install wrk');
     throw error;
   });

@@ -1,4 +1,6 @@
--- For wrk: GET /convert/ with temperatures from 0 to 1001, made beforehand, and all figures as one line of JSON.
+-- For wrk: GET /convert/ with temperatures from 0 to 1001, made beforehand.
+
+dofile("figures.lua")
 
 local requests = {}
 local next = 0
@@ -13,19 +15,4 @@ end
 function request()
   next = next % #requests + 1
   return requests[next]
-end
-
--- Times of wrk are in microseconds; os.clock is the processor time that wrk itself has used, in seconds.
-function done(summary, latency)
-  local errors = summary.errors
-  local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
-  local seconds = summary.duration / 1e6
-  print(string.format(
-    'figures {"requestsPerSecond": %.1f, "p50": %.4f, "p99": %.4f, "failed": %d, "generatorBusy": %.3f}',
-    summary.requests / seconds,
-    latency:percentile(50) / 1e3,
-    latency:percentile(99) / 1e3,
-    failed,
-    os.clock() / seconds
-  ))
 end

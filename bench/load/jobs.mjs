@@ -7,6 +7,7 @@
  */
 import http from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import { answerWith } from '../harness/answer.mjs';
 import { uniform } from '../harness/matrices.mjs';
 
 const final = new Set(['completed', 'failed', 'cancelled', 'SUCCESS', 'FAILURE', 'REVOKED']);
@@ -98,11 +99,4 @@ function ask(agent, method, url, body) {
   });
 }
 
-process.on('message', (options) => {
-  load(options).then(
-    (figures) => process.send(figures),
-    (error) => process.send({ error: error.stack }),
-  );
-});
-process.once('disconnect', () => process.exit());
-process.send({ ready: true });
+answerWith(load);

@@ -1,18 +1,17 @@
 /**
  * A load generator in a process of its own: POSTs JSON bodies to one address over so many kept connections and
- * keeps the id of every job that was accepted. It speaks HTTP by itself, on sockets: a client library would take
- * more of the machine than the servers that are measured on it.
+ * keeps the id of every job that was accepted.
  *
  * Takes a message, answers with the figures. Always `{ url, bodies, connections }`, where `bodies` is what
  * `bodiesOf` below makes, and
  * - `{ warmUp, seconds }`: each connection posts as fast as it is answered, for so long, or
  * - `{ count, spread }`: so many posts in all, begun at equal distances over so many seconds; 0 is at once.
  */
-import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { answerWith } from '../harness/answer.mjs';
 import { digitsAsJson, doublesAsJson } from '../harness/matrices.mjs';
+import { Connection, postHead } from './connection.mjs';
 
-const endOfHead = Buffer.from('\r\n\r\n');
 const made = new Map();
 
 /**
@@ -40,62 +39,10 @@ function twoMatrices({ size, elements }, seed) {
   return Buffer.concat([text('{"A":'), ...matrix(1), text(',"B":'), ...matrix(2), text('}')]);
 }
 
-/** One kept connection, one request at a time. */
-class Connection {
-  #socket;
-  #parts = [];
-  #length = 0;
-  #answered;
-
-  constructor({ hostname, port }) {
-    this.#socket = connect({ host: hostname, port: Number(port), noDelay: true });
-    this.#socket.on('data', (part) => this.#read(part));
-    this.#socket.on('error', (error) => this.#answered?.reject(error));
-    this.#socket.on('close', () => this.#answered?.reject(new Error('the server closed a connection')));
-  }
-
-  post(head, body) {
-    return new Promise((resolve, reject) => {
-      this.#answered = { resolve, reject };
-      this.#socket.cork();
-      this.#socket.write(head);
-      this.#socket.write(body);
-      this.#socket.uncork();
-    });
-  }
-
-  close() {
-    this.#answered = undefined;
-    this.#socket.destroy();
-  }
-
-  #read(part) {
-    this.#parts.push(part);
-    this.#length += part.length;
-    const bytes = this.#parts.length === 1 ? part : Buffer.concat(this.#parts);
-    const end = bytes.indexOf(endOfHead);
-    if (end < 0) return;
-    const head = bytes.latin1Slice(0, end);
-    const length = /\r\ncontent-length: (\d+)/i.exec(head)?.[1];
-    if (length === undefined) return this.#answered.reject(new Error(`an answer without length: ${head}`));
-    if (this.#length < end + 4 + Number(length)) return;
-    const { resolve } = this.#answered;
-    this.#parts = [];
-    this.#length = 0;
-    resolve({ status: Number(head.slice(9, 12)), text: bytes.toString('utf8', end + 4) });
-  }
-}
-
 async function load(options) {
   const address = new URL(options.url);
   const bodies = bodiesOf(options.bodies);
-  const requests = bodies.map((body) => ({
-    head: Buffer.from(
-      `POST ${address.pathname} HTTP/1.1\r\nhost: ${address.host}\r\n` +
-        `content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`,
-    ),
-    body,
-  }));
+  const requests = bodies.map((body) => ({ head: postHead(address, body), body }));
   const connections = Array.from({ length: options.connections }, () => new Connection(address));
   const accepted = [];
   let sent = 0;
@@ -165,11 +112,4 @@ async function spread({ count, spread: seconds }, connections, post) {
   return { latencies, lateBy: latest };
 }
 
-process.on('message', (options) => {
-  load(options).then(
-    (figures) => process.send(figures),
-    (error) => process.send({ error: error.stack }),
-  );
-});
-process.once('disconnect', () => process.exit());
-process.send({ ready: true });
+answerWith(load);

@@ -1,6 +1,6 @@
 /**
- * Makes bench/.venv with the Python peers, once: a stamp of the requirements inside of it says whether it is
- * up to date. Also runs by itself: `node bench/peers/setup.mjs`.
+ * Installs the peers, once: bench/.venv with those in Python, and the packages of peers/bullmq. A stamp inside of
+ * each says whether it is up to date. Also runs by itself: `node bench/peers/setup.mjs`.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -29,4 +29,19 @@ export function python() {
   return `${venv}/bin/python`;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) console.log(python());
+/** The packages of the BullMQ peer, which are none of Dray's own. Needs a package registry the first time. */
+export function bullmq() {
+  const folder = here('./bullmq/');
+  const wanted = readFileSync(`${folder}package.json`, 'utf8');
+  const installed = `${folder}node_modules/installed.json`;
+  if (existsSync(installed) && readFileSync(installed, 'utf8') === wanted) return;
+  console.error('Installing BullMQ into bench/peers/bullmq …');
+  const options = ['--no-package-lock', '--no-audit', '--no-fund', '--ignore-scripts'];
+  execFileSync('npm', ['install', ...options], { cwd: folder, stdio: 'inherit' });
+  writeFileSync(installed, wanted);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  console.log(python());
+  bullmq();
+}
