@@ -33,9 +33,9 @@ export interface TaskContext {
   /** Bytes that the process may use in all; above it an executor is killed. */
   readonly memoryLimit: number;
   /** Threads that the task may keep busy right now; it changes as neighbours come and go. */
-  threads(): number;
+  readonly threads: () => number;
   /** Seen by those who watch the job. `fraction` is in [0, 1]. Cheap: call it as often as you like. */
-  progress(fraction: number, message?: string): void;
+  readonly progress: (fraction: number, message?: string) => void;
 }
 
 /** What `admit` may use. */
