@@ -95,7 +95,7 @@ export interface Task<I extends TSchema = TSchema, O extends TSchema = TSchema> 
    * Runs one attempt. Throw PermanentError where a retry cannot help; any other error is transient and retried.
    */
   run(input: Static<I>, context: TaskContext): Static<O> | Promise<Static<O>>;
-  /** The forms of the result besides the output itself as JSON, the preferred one first. */
+  /** The forms of the result, the preferred one first. The output itself as JSON comes last, unless one of them is JSON. */
   represent?(output: Static<O>): readonly Representation[];
 }
 

@@ -139,6 +139,10 @@ describe('a task of a user', () => {
     expect(await ended(server.url, id)).toMatchObject({ status: 'completed', result: { text: 'GRÜSSE' } });
     const result = await fetch(`${server.url}/v1/jobs/${id}/result`, { headers: { accept: 'text/plain' } });
     expect(await result.text()).toBe('GRÜSSE');
+    const json = await fetch(`${server.url}/v1/jobs/${id}/result`, {
+      headers: { accept: 'application/json' },
+    });
+    expect(await json.json()).toEqual({ text: 'GRÜSSE' });
   });
 
   it('gets no input that does not fit its schema, be it TypeBox or plain JSON schema', async () => {
