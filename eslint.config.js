@@ -33,6 +33,7 @@ export default ts.config(
         performance: 'readonly',
         AbortSignal: 'readonly',
         AbortController: 'readonly',
+        TextDecoder: 'readonly',
       },
     },
   },

@@ -47,6 +47,12 @@ describe('the configuration', () => {
     expect(readConfig({}, { SIMULATE_WORKLOAD_DURATION_IN_SEC: '2.5' }).simulate).toBe(2.5);
   });
 
+  it('takes several modules of tasks, between commas', () => {
+    expect(readConfig({ tasks: './a.js, ../b c.mjs,' }, {}).tasks).toEqual(['./a.js', '../b c.mjs']);
+    expect(readConfig({}, { DRAY_TASKS: '/x.js' }).tasks).toEqual(['/x.js']);
+    expect(readConfig({}, {}).tasks).toEqual([]);
+  });
+
   it('takes flags before variables before defaults', () => {
     const environment = { DRAY_PORT: '9000', DRAY_DATA: '/from/env' };
     expect(readConfig({ port: '7000' }, environment)).toMatchObject({

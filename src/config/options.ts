@@ -250,7 +250,7 @@ export function parseShare(text: string): number | undefined {
 }
 
 /** Paths between commas. */
-export function parseFiles(text: string): string[] {
+function parseFiles(text: string): string[] {
   return text
     .split(',')
     .map((path) => path.trim())

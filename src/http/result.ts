@@ -23,7 +23,9 @@ export async function sendResult(
     throw new DrayError('result-not-ready', `job ${job.id} is ${job.status}${why}`);
   }
   const output = await loadPayload(blobs, job.result);
-  const forms = tasks.find(job.type)?.represent?.(output) ?? [jsonForm(output)];
+  const own = tasks.find(job.type)?.represent?.(output) ?? [];
+  const json = jsonForm(output);
+  const forms = own.some(({ mediaType }) => mediaType === json.mediaType) ? own : [...own, json];
   const mediaTypes = forms.map((form) => form.mediaType);
   if (preferred !== undefined && mediaTypes.includes(preferred)) mediaTypes.unshift(preferred);
   const wanted = accepts(request.raw).type(mediaTypes);

@@ -33,9 +33,9 @@ export interface TaskContext {
   /** Bytes that the process may use in all; above it an executor is killed. */
   readonly memoryLimit: number;
   /** Threads that the task may keep busy right now; it changes as neighbours come and go. */
-  threads(): number;
+  readonly threads: () => number;
   /** Seen by those who watch the job. `fraction` is in [0, 1]. Cheap: call it as often as you like. */
-  progress(fraction: number, message?: string): void;
+  readonly progress: (fraction: number, message?: string) => void;
 }
 
 /** What `admit` may use. */
@@ -95,7 +95,7 @@ export interface Task<I extends TSchema = TSchema, O extends TSchema = TSchema> 
    * Runs one attempt. Throw PermanentError where a retry cannot help; any other error is transient and retried.
    */
   run(input: Static<I>, context: TaskContext): Static<O> | Promise<Static<O>>;
-  /** The forms of the result besides the output itself as JSON, the preferred one first. */
+  /** The forms of the result, the preferred one first. The output itself as JSON comes last, unless one of them is JSON. */
   represent?(output: Static<O>): readonly Representation[];
 }
 

@@ -53,7 +53,7 @@ export async function runTask(host: TaskHost, request: RunRequest, control: RunC
     threads: control.threads,
     progress: (fraction, text) =>
       progress.set({
-        fraction: Math.min(1, Math.max(0, fraction)),
+        fraction: Math.min(1, Math.max(0, fraction)) || 0, // 0 / 0, of an empty input, is NaN
         ...(text === undefined ? {} : { message: text.slice(0, longestProgressMessage) }),
       }),
     log: { info: log('info'), warn: log('warn') },

@@ -17,6 +17,11 @@ export class ManualClock implements Clock {
     this.#wall = start;
   }
 
+  /** How many timers run. */
+  get waiting(): number {
+    return this.#timers.size;
+  }
+
   /** Lets `ms` pass, and fires what falls due in them in the order of its moments. */
   advance(ms: number): void {
     const end = this.#monotonic + ms;

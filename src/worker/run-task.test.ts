@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import { ManualClock } from '../../test/support/manual-clock.js';
+import { TaskRegistry } from '../tasks/registry.js';
+import { PermanentError, type TaskContext } from '../tasks/task.js';
+import { MemoryBlobs } from '../testing/memory-blobs.js';
+import type { RunEnd, RunNews } from './protocol.js';
+import { runTask } from './run-task.js';
+
+interface Ran {
+  readonly end: RunEnd;
+  readonly news: readonly RunNews[];
+  readonly blobs: MemoryBlobs;
+}
+
+/** @param run the body of a task that takes and gives anything. */
+async function ran(run: (context: TaskContext, clock: ManualClock) => unknown): Promise<Ran> {
+  const clock = new ManualClock();
+  const blobs = new MemoryBlobs();
+  const task = {
+    type: 'any',
+    input: {},
+    output: {},
+    run: (_: unknown, context: TaskContext) => run(context, clock),
+  };
+  const news: RunNews[] = [];
+  const end = await runTask(
+    { tasks: new TaskRegistry([task]), blobs, clock, memoryLimit: 1 },
+    { jobId: 'x', type: 'any', input: { inline: null }, attempt: 1, threads: 1 },
+    { signal: new AbortController().signal, threads: () => 1, say: (one) => void news.push(one) },
+  );
+  return { end, news, blobs };
+}
+
+describe('a run of a task', () => {
+  it.each([
+    ['an error', new Error('boom'), { code: 'task-failed', message: 'boom', permanent: false }],
+    ['a text', 'boom', { code: 'task-failed', message: "'boom'", permanent: false }],
+    ['nothing', undefined, { code: 'task-failed', message: 'undefined', permanent: false }],
+    ['what has no text', Object.create(null), { code: 'task-failed', permanent: false }],
+    [
+      'a permanent error',
+      new PermanentError('no', { code: 'c' }),
+      { code: 'c', message: 'no', permanent: true },
+    ],
+    [
+      'a code that is none',
+      Object.assign(new PermanentError('no'), { code: 7 }),
+      { code: '7', permanent: true },
+    ],
+  ])('that throws %s says so', async (_title, error: unknown, failure) => {
+    const { end } = await ran(() => {
+      throw error;
+    });
+    expect(end).toMatchObject({ kind: 'failed', failure });
+  });
+
+  it('fails for good where its output holds itself', async () => {
+    const loop: { self?: unknown } = {};
+    loop.self = loop;
+    const { end } = await ran(() => loop);
+    expect(end).toMatchObject({ failure: { code: 'invalid-output', permanent: true } });
+  });
+
+  it('forgets the blobs that it left open', async () => {
+    const { end, blobs } = await ran(async (context) => {
+      const writer = await context.blobs.create({ mediaType: 'text/plain' });
+      await writer.write(Buffer.from('half'));
+    });
+    expect(end).toMatchObject({ kind: 'done', result: { inline: null } });
+    expect(blobs.open).toBe(0);
+    expect(await blobs.list({ limit: 1 })).toEqual([]);
+  });
+
+  it('passes progress on between 0 and 1, whatever it was', async () => {
+    const { news } = await ran(({ progress }, clock) => {
+      for (const fraction of [-1, NaN, 0.5, 7]) {
+        clock.advance(100);
+        progress(fraction);
+      }
+    });
+    const fractions = news.map((one) => one.kind === 'progress' && one.progress.fraction);
+    expect(fractions).toEqual([0, 0, 0.5, 1]);
+  });
+});
