@@ -77,7 +77,10 @@ async function startOn(params: {
     clock,
     logger,
     config,
-    onRun: (run) => metrics.observeAttempt(run),
+    onRun: (run) => {
+      metrics.observeAttempt(run);
+      logger.debug(run, 'attempt ran');
+    },
   });
   const { executors } = workers;
   const executorTypes = new Set(tasks.typesOf({ inline: false }));

@@ -80,7 +80,7 @@ export interface Job {
   readonly createdAt: number;
   /** When a scheduled job is due. */
   readonly runAt?: number;
-  /** Of the current or latest attempt. */
+  /** Of the current or latest attempt; absent while that waits for its turn at its worker. */
   readonly startedAt?: number;
   readonly finishedAt?: number;
   readonly worker?: string;
@@ -176,18 +176,23 @@ export interface Engine {
    * counted; lists them in this order. Claims of the same types share their turns, and claims of other types do
    * not change them. Waits until there is at least one job, or until the signal aborts: then an empty list, never
    * an error. Jobs leased at that very moment are still returned.
+   *
+   * Of `max` leases the last `ahead` wait for their turn at the worker: their attempts have not begun, until a
+   * heartbeat or their end says that they have. A lease that runs out before costs its job no attempt, as long as
+   * that has not happened too often.
    */
   claim(params: {
     worker: string;
     types: readonly string[];
     max: number;
+    ahead?: number;
     leaseMs: number;
     signal: AbortSignal;
   }): Promise<readonly Lease[]>;
 
-  /** Renews leases and stores progress; `stale` says that the lease is lost and the attempt must stop. */
+  /** Renews leases, stores progress and since when an attempt runs that was leased ahead; `stale` says that the lease is lost and the attempt must stop. */
   heartbeat(params: {
-    leases: readonly { id: string; token: string; progress?: Progress }[];
+    leases: readonly { id: string; token: string; progress?: Progress; startedAt?: number }[];
     leaseMs: number;
   }): Promise<readonly Outcome[]>;
 

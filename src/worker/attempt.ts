@@ -5,10 +5,7 @@ import { DrayError } from '../jobs/errors.js';
 import { afterFailure } from '../jobs/retry.js';
 import type { TaskLog } from '../tasks/task.js';
 import type { RunnerPool } from './runner-pool.js';
-import type { RunOutcome } from './runner.js';
-
-/** Why a running attempt is stopped. */
-export type StopReason = 'cancelled' | 'timeout' | 'lease-lost' | 'drain' | 'surplus';
+import { Stop, type RunOutcome, type StopReason } from './runner.js';
 
 /** How often, and how many times, a final write is tried while the store does not take it. */
 const writeRetryMs = 500;
@@ -20,11 +17,12 @@ export class Attempt {
   readonly #clock: Clock;
   readonly #makeLog: () => TaskLog;
   #madeLog: TaskLog | undefined;
-  readonly #abort = new AbortController();
+  readonly #stop = new Stop();
   readonly #leasedAt: number;
   #startedAt: number | undefined;
   #ranMs: number | undefined;
   #progress: Progress | undefined;
+  #begunUntold = false;
   #outcome: EndedAttempt['outcome'] = 'released';
 
   /** @param params.log makes the log of the job, where there is something to tell. */
@@ -40,7 +38,7 @@ export class Attempt {
     return (this.#madeLog ??= this.#makeLog());
   }
 
-  /** How long it has been waiting for a runner, in ms; 0 once it has one. */
+  /** How long it has been waiting for its turn, in ms; 0 once it runs. */
   get waitedMs(): number {
     return this.#startedAt === undefined ? this.#clock.monotonic() - this.#leasedAt : 0;
   }
@@ -55,19 +53,24 @@ export class Attempt {
     return this.#outcome;
   }
 
-  /** Progress since the last call, if any. */
-  takeProgress(): Progress | undefined {
+  /** What the store does not know yet: progress, and that the attempt has begun where it was leased ahead. */
+  takeNews(): { readonly progress?: Progress; readonly startedAt?: number } {
     const progress = this.#progress;
     this.#progress = undefined;
-    return progress;
+    const begun = this.#begunUntold;
+    this.#begunUntold = false;
+    return {
+      ...(progress !== undefined && { progress }),
+      ...(begun && { startedAt: Math.round(this.#clock.now() - this.ranMs) }),
+    };
   }
 
-  get hasProgress(): boolean {
-    return this.#progress !== undefined;
+  get hasNews(): boolean {
+    return this.#progress !== undefined || this.#begunUntold;
   }
 
   stop(reason: StopReason): void {
-    this.#abort.abort(reason);
+    this.#stop.stop(reason);
   }
 
   /**
@@ -78,28 +81,33 @@ export class Attempt {
    */
   async run(pool: RunnerPool, mayWrite: () => Promise<void> | undefined): Promise<boolean> {
     const { job } = this.lease;
-    const runner = await pool.acquire(this.#abort.signal);
+    const runner = pool.take() ?? (await pool.acquire(this.#stop));
     if (!runner) {
-      await this.#write(neverRan);
+      await this.#write({ kind: 'returned' });
       return true;
     }
-    this.#startedAt = this.#clock.monotonic();
-    const cancelTimeout = this.#clock.after(job.timeoutMs, () => this.stop('timeout'));
+    let cancelTimeout = (): void => undefined;
     let outcome: RunOutcome;
     try {
       outcome = await runner.run(
         { jobId: job.id, type: job.type, input: job.input, attempt: job.attempt, threads: pool.threads },
         {
-          signal: this.#abort.signal,
+          job: job.id,
+          stop: this.#stop,
+          onStart: () => {
+            this.#startedAt = this.#clock.monotonic();
+            this.#begunUntold = job.startedAt === undefined;
+            cancelTimeout = this.#clock.after(job.timeoutMs, () => this.stop('timeout'));
+          },
           onProgress: (progress) => (this.#progress = progress),
           log: () => this.#log,
         },
       );
     } finally {
       cancelTimeout();
-      this.#ranMs = this.#clock.monotonic() - this.#startedAt;
       pool.release(runner);
     }
+    this.#ranMs = outcome.ms ?? this.ranMs;
     await mayWrite();
     const written = await this.#write(outcome);
     if (this.#outcome !== 'completed') {
@@ -113,15 +121,12 @@ export class Attempt {
   }
 
   #endOf(run: RunOutcome): EndedAttempt['outcome'] {
-    const stopped = this.#stopped;
+    const stopped = this.#stop.reason;
     if (stopped === 'cancelled') return 'cancelled';
     if (stopped === 'lease-lost') return 'expired';
     if (run.kind === 'done') return 'completed';
-    return stopped === 'drain' || stopped === 'surplus' || run.kind === 'not-started' ? 'released' : 'failed';
-  }
-
-  get #stopped(): StopReason | undefined {
-    return this.#abort.signal.aborted ? (this.#abort.signal.reason as StopReason) : undefined;
+    if (run.kind === 'not-started' || run.kind === 'returned') return 'released';
+    return stopped === 'drain' || stopped === 'surplus' ? 'released' : 'failed';
   }
 
   /** Stores how the attempt ended; where the lease was lost meanwhile, that is how. */
@@ -144,11 +149,11 @@ export class Attempt {
         this.#engine.complete({ ...end, ranMs, result: run.result, blobs: run.blobs }),
       );
     }
-    if (this.#outcome === 'released') {
+    if (this.#outcome === 'released' || run.kind === 'returned') {
       return this.#persist(() => this.#engine.release({ id: job.id, token }));
     }
     const error: Failure =
-      this.#stopped === 'timeout'
+      this.#stop.reason === 'timeout'
         ? { code: 'timeout', message: `the attempt took longer than ${job.timeoutMs} ms`, permanent: false }
         : run.failure;
     const next = afterFailure({
@@ -177,17 +182,11 @@ export class Attempt {
   }
 }
 
-/** Of an attempt that was stopped while it waited for a runner. */
-const neverRan = {
-  kind: 'not-started',
-  failure: { code: 'unavailable', message: 'stopped before it ran', permanent: false },
-} as const;
-
 /** A full disk gets room, and a server that is away comes back; anything else would fail again. */
 function mayPass(error: unknown): boolean {
   return error instanceof DrayError && (error.code === 'storage-full' || error.code === 'unavailable');
 }
 
 function errorOf(outcome: RunOutcome): { error?: Failure } {
-  return outcome.kind === 'done' ? {} : { error: outcome.failure };
+  return 'failure' in outcome ? { error: outcome.failure } : {};
 }

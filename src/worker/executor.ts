@@ -1,6 +1,7 @@
 /**
- * One executor: a warm child process that runs one job at a time. Heavy work happens there, so that this
- * process can always renew its leases. A child that does not end in time when it is told to is killed.
+ * One executor: a warm child process that runs one job at a time, and may hold others that wait for their turn. Heavy
+ * work happens there, so that this process can always renew its leases. A child that does not end a job in time when
+ * it is told to is killed.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
@@ -8,7 +9,7 @@ import type { CancelTimer, Clock } from '../clock.js';
 import type { Failure } from '../engine/engine.js';
 import { DrayError } from '../jobs/errors.js';
 import { MiB } from '../jobs/limits.js';
-import type { FromExecutor, RunReport, RunRequest, ToExecutor } from './protocol.js';
+import type { FromExecutor, RunMessage, RunReport, RunRequest, ToExecutor } from './protocol.js';
 import { memoryInterval, residentMemory } from './resident-memory.js';
 import type { Runner, RunObserver, RunOutcome } from './runner.js';
 
@@ -26,24 +27,39 @@ export interface ExecutorOptions {
   readonly clock: Clock;
 }
 
+/** A run from the asking until the child has said how it ended, or is gone. */
+interface Run {
+  readonly number: number;
+  readonly observer: RunObserver;
+  readonly resolve: (outcome: RunOutcome) => void;
+  /** Its outcome was told: what the child still says of it is not asked for. */
+  told: boolean;
+  peakMemory: number;
+}
+
 /** A child that holds more than this share of its limit after a job is replaced, so that the next starts afresh. */
 const keepShare = 0.25;
 /** What a child may always hold: that much it takes by itself once it has multiplied. */
 const keepAlways = 160 * MiB;
 
 export class Executor implements Runner {
+  readonly queues = true;
   readonly #options: ExecutorOptions;
   readonly #child: ChildProcess | undefined;
   #alive = false;
   #ready = false;
   #stopped = false;
-  #runs = 0;
+  /** In the order of their turns: the first one runs. */
+  readonly #runs = new Map<number, Run>();
+  #numbers = 0;
+  /** What goes to the child at the end of this turn of the event loop, as one message. */
+  #unsent: RunMessage[] = [];
   /** Its memory when it was last measured, and when that was. */
   #held = 0;
   #measuredAt = -Infinity;
-  #job: string | undefined;
-  #onReport: ((report: RunReport) => void) | undefined;
-  #onExit: ((how: string) => void) | undefined;
+  #tooLarge: Failure | undefined;
+  #cancelMeasuring: CancelTimer | undefined;
+  #cancelGrace: CancelTimer | undefined;
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
@@ -59,7 +75,7 @@ export class Executor implements Runner {
     this.#child.on('exit', (code, signal) => {
       this.#alive = false;
       options.onGone(name);
-      this.#onExit?.(signal ? `was killed by ${signal}` : `ended with exit code ${code}`);
+      this.#endAll(signal ? `was killed by ${signal}` : `ended with exit code ${code}`);
     });
     if (this.#child.pid !== undefined) lowerPriority(this.#child.pid);
   }
@@ -70,7 +86,7 @@ export class Executor implements Runner {
   }
 
   get view(): NonNullable<Runner['view']> {
-    const job = this.#job;
+    const job = this.#current()?.observer.job;
     return { pid: this.#pid, ...(job !== undefined && { job }), memory: this.#memory() };
   }
 
@@ -78,61 +94,19 @@ export class Executor implements Runner {
     this.#send({ kind: 'threads', threads });
   }
 
-  async run(job: RunRequest, observe: RunObserver): Promise<RunOutcome> {
-    const { clock, memoryLimit, graceMs } = this.#options;
-    const { signal } = observe;
-    const timers: CancelTimer[] = [];
-    let peakMemory = 0;
-    let tooLarge: Failure | undefined;
-    this.#job = job.jobId;
-    this.#runs += 1;
-    try {
-      return await new Promise<RunOutcome>((resolve) => {
-        const measure = () => {
-          // At the end of each of many short jobs it would be most of what they cost.
-          const now = clock.monotonic();
-          if (now - this.#measuredAt >= memoryInterval / 2) {
-            this.#measuredAt = now;
-            this.#held = this.#memory();
-          }
-          const held = this.#held;
-          peakMemory = Math.max(peakMemory, held);
-          if (held <= memoryLimit || tooLarge) return;
-          tooLarge = outOfMemory(held, memoryLimit);
-          this.#kill();
-        };
-        const abort = () => {
-          this.#stopped = true;
-          this.#send({ kind: 'abort', reason: String(signal.reason) });
-          timers.push(clock.after(graceMs, () => this.#kill()));
-        };
-        this.#onExit = (how) => {
-          const crash = { code: 'executor-crashed', message: `the executor ${how}`, permanent: false };
-          const kind = this.#ready ? 'failed' : 'not-started';
-          resolve({ kind, failure: tooLarge ?? crash, peakMemory });
-        };
-        this.#onReport = (report) => {
-          if (report.kind === 'progress') observe.onProgress(report.progress);
-          else if (report.kind === 'log') observe.log()[report.level](report.message, report.details);
-          else {
-            measure();
-            resolve({ ...report, peakMemory });
-          }
-        };
-        if (!this.#alive) {
-          this.#onExit('could not be started');
-          return;
-        }
-        timers.push(clock.every(memoryInterval, measure));
-        this.#send({ kind: 'run', run: this.#runs, ...job });
-        if (signal.aborted) abort();
-        else signal.addEventListener('abort', abort, { once: true });
-        timers.push(() => signal.removeEventListener('abort', abort));
-      });
-    } finally {
-      for (const cancel of timers) cancel();
-      this.#onReport = this.#onExit = this.#job = undefined;
-    }
+  run(request: RunRequest, observer: RunObserver): Promise<RunOutcome> {
+    return new Promise((resolve) => {
+      const run: Run = { number: ++this.#numbers, observer, resolve, told: false, peakMemory: 0 };
+      this.#runs.set(run.number, run);
+      if (!this.#alive) {
+        this.#endAll('could not be started');
+        return;
+      }
+      if (this.#unsent.length === 0) setImmediate(() => this.#sendRuns());
+      this.#unsent.push({ run: run.number, ...request });
+      if (this.#current() === run) this.#begin(run);
+      observer.stop.listen(() => this.#stop(run));
+    });
   }
 
   async close(): Promise<void> {
@@ -150,8 +124,62 @@ export class Executor implements Runner {
     return this.#held > Math.max(keepAlways, keepShare * this.#options.memoryLimit);
   }
 
+  /** The run whose turn it is. */
+  #current(): Run | undefined {
+    for (const run of this.#runs.values()) return run;
+    return undefined;
+  }
+
   #memory(): number {
     return this.#alive ? residentMemory(this.#pid) : 0;
+  }
+
+  #begin(run: Run): void {
+    this.#cancelMeasuring ??= this.#options.clock.every(memoryInterval, () => this.#measure());
+    if (run.told) this.#killLater();
+    else run.observer.onStart();
+  }
+
+  /** At the end of each of many short jobs it would be most of what they cost, so it is done by time. */
+  #measure(): void {
+    const { clock, memoryLimit } = this.#options;
+    const now = clock.monotonic();
+    if (now - this.#measuredAt >= memoryInterval / 2) {
+      this.#measuredAt = now;
+      this.#held = this.#memory();
+    }
+    const run = this.#current();
+    if (run) run.peakMemory = Math.max(run.peakMemory, this.#held);
+    if (this.#held <= memoryLimit || this.#tooLarge) return;
+    this.#tooLarge = outOfMemory(this.#held, memoryLimit);
+    this.#kill();
+  }
+
+  /** The child gets its grace for the run whose turn it is; those that wait go back at once. */
+  #stop(run: Run): void {
+    const isCurrent = run === this.#current();
+    this.#giveUp(run, { told: !isCurrent });
+    if (!isCurrent) return;
+    this.#stopped = true;
+    for (const other of this.#runs.values()) if (other !== run) this.#giveUp(other, { told: true });
+    this.#killLater();
+  }
+
+  #giveUp(run: Run, { told }: { told: boolean }): void {
+    const place = this.#unsent.findIndex((message) => message.run === run.number);
+    if (told) this.#tell(run, { kind: 'returned' });
+    if (told && place >= 0) {
+      this.#unsent.splice(place, 1);
+      this.#runs.delete(run.number);
+      return;
+    }
+    this.#sendRuns();
+    this.#send({ kind: 'stop', run: run.number, reason: run.observer.stop.reason ?? 'drain' });
+  }
+
+  #killLater(): void {
+    const { clock, graceMs } = this.#options;
+    this.#cancelGrace ??= clock.after(graceMs, () => this.#kill());
   }
 
   #kill(): void {
@@ -160,8 +188,71 @@ export class Executor implements Runner {
   }
 
   #take(message: FromExecutor): void {
-    if (message.kind === 'ready') this.#ready = true;
-    else if (message.run === this.#runs) this.#onReport?.(message);
+    if (message.kind === 'ready') {
+      this.#ready = true;
+      return;
+    }
+    const run = this.#runs.get(message.run);
+    if (run) this.#hear(run, message);
+  }
+
+  #hear(run: Run, report: RunReport): void {
+    if (report.kind === 'progress' || report.kind === 'log') {
+      if (run.told) return;
+      if (report.kind === 'progress') run.observer.onProgress(report.progress);
+      else run.observer.log()[report.level](report.message, report.details);
+      return;
+    }
+    const wasCurrent = run === this.#current();
+    if (wasCurrent) this.#measure();
+    this.#runs.delete(run.number);
+    this.#tell(
+      run,
+      report.kind === 'dropped' ? { kind: 'returned' } : { ...report, peakMemory: run.peakMemory },
+    );
+    if (!wasCurrent) return;
+    this.#cancelGrace?.();
+    this.#cancelGrace = undefined;
+    const next = this.#current();
+    if (next) this.#begin(next);
+    else this.#rest();
+  }
+
+  #tell(run: Run, outcome: RunOutcome): void {
+    if (run.told) return;
+    run.told = true;
+    run.observer.stop.listen(undefined);
+    run.resolve(outcome);
+  }
+
+  /** The child is gone: whose turn it was has failed by it, and the others never began. */
+  #endAll(how: string): void {
+    const failure = this.#tooLarge ?? {
+      code: 'executor-crashed',
+      message: `the executor ${how}`,
+      permanent: false,
+    };
+    const runs = [...this.#runs.values()];
+    this.#runs.clear();
+    this.#unsent = [];
+    this.#cancelGrace?.();
+    this.#rest();
+    runs.forEach((run, place) => {
+      const { peakMemory } = run;
+      if (place > 0) this.#tell(run, { kind: 'returned' });
+      else this.#tell(run, { kind: this.#ready ? 'failed' : 'not-started', failure, peakMemory });
+    });
+  }
+
+  #rest(): void {
+    this.#cancelMeasuring?.();
+    this.#cancelMeasuring = undefined;
+  }
+
+  #sendRuns(): void {
+    const runs = this.#unsent;
+    this.#unsent = [];
+    if (runs.length > 0) this.#send({ kind: 'run', runs });
   }
 
   #send(message: ToExecutor): void {

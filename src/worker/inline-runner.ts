@@ -10,6 +10,7 @@ import type { Runner, RunObserver, RunOutcome } from './runner.js';
 
 export class InlineRunner implements Runner {
   readonly usable = true;
+  readonly queues = false;
   readonly view = undefined;
   readonly #host: TaskHost;
   readonly #graceMs: number;
@@ -20,17 +21,20 @@ export class InlineRunner implements Runner {
     this.#graceMs = params.graceMs;
   }
 
-  async run(request: RunRequest, { signal, onProgress, log }: RunObserver): Promise<RunOutcome> {
+  async run(
+    request: RunRequest,
+    { stop: asked, onStart, onProgress, log }: RunObserver,
+  ): Promise<RunOutcome> {
     const { clock } = this.#host;
     const stop = new AbortController();
     const giveUp = new AbortController();
     let cancelGrace = (): void => undefined;
     const abort = (): void => {
-      stop.abort(stopped(String(signal.reason)));
+      stop.abort(stopped(String(asked.reason)));
       cancelGrace = clock.after(this.#graceMs, () => giveUp.abort());
     };
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
+    onStart();
+    asked.listen(abort);
     const lost = new Promise<RunOutcome>((resolve) => {
       giveUp.signal.addEventListener('abort', () => {
         const message = `the task went on for ${this.#graceMs} ms after it was told to stop, and was given up`;
@@ -51,7 +55,7 @@ export class InlineRunner implements Runner {
       return await Promise.race([run, lost]);
     } finally {
       cancelGrace();
-      signal.removeEventListener('abort', abort);
+      asked.listen(undefined);
     }
   }
 

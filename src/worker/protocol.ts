@@ -11,19 +11,21 @@ export interface RunRequest {
 }
 
 export interface RunMessage extends RunRequest {
-  readonly kind: 'run';
   /** Numbers the runs of an executor: what a run says after its end is not taken for the next one's. */
   readonly run: number;
 }
 
 export type ToExecutor =
-  | RunMessage
-  | { readonly kind: 'abort'; readonly reason: string }
+  /** Runs to do one after the other, behind those that it has. */
+  | { readonly kind: 'run'; readonly runs: readonly RunMessage[] }
+  /** Ends the run if it has begun, and drops it if it has not. */
+  | { readonly kind: 'stop'; readonly run: number; readonly reason: string }
   | { readonly kind: 'threads'; readonly threads: number };
 
 export type FromExecutor = { readonly kind: 'ready' } | (RunReport & { readonly run: number });
 
-export type RunReport = RunNews | RunEnd;
+/** What is said of a run; `ms` is how long it took, without the time that it waited in the executor. */
+export type RunReport = RunNews | (RunEnd & { readonly ms: number }) | { readonly kind: 'dropped' };
 
 /** What a run says on its way. */
 export type RunNews =

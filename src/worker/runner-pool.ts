@@ -2,16 +2,21 @@
  * The runners of a worker: one per slot, kept warm, replaced when it can take no more jobs. The number of slots may
  * change at any time; a busy runner always finishes its job first.
  */
-import type { Runner } from './runner.js';
+import type { Runner, Stop } from './runner.js';
 
 export class RunnerPool {
   readonly #create: () => Runner;
   readonly #cores: number;
   readonly #onFreed: () => void;
   readonly #idle: Runner[] = [];
-  readonly #busy = new Set<Runner>();
+  /** With how many jobs each has, those included that wait in it. */
+  readonly #busy = new Map<Runner, number>();
+  /** The jobs of all of them. */
+  #held = 0;
+  /** How many jobs a runner may have that lets others wait in it. */
+  depth = 1;
   /** Those who wait for a runner, in the order of asking. */
-  readonly #waiting = new Set<(runner: Runner) => void>();
+  readonly #waiting = new Set<(runner: Runner | undefined) => void>();
   /** Those that were told to end and are not gone yet. */
   readonly #ending = new Set<Promise<void>>();
   #size: number;
@@ -50,8 +55,9 @@ export class RunnerPool {
     return this.#busy.size;
   }
 
+  /** How many jobs wait for their turn, here or in a runner. */
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#waiting.size + this.#held - this.#busy.size;
   }
 
   /** Threads that one busy runner may use now, so that a lone job has the whole machine and several do not fight. */
@@ -60,31 +66,40 @@ export class RunnerPool {
   }
 
   get all(): readonly Runner[] {
-    return [...this.#busy, ...this.#idle];
+    return [...this.#busy.keys(), ...this.#idle];
   }
 
-  /** The next runner, first come first served; undefined where the signal aborts before there is one. */
-  acquire(signal: AbortSignal): Promise<Runner | undefined> {
-    if (signal.aborted) return Promise.resolve(undefined);
+  /** A runner that has room, if nobody waits for one. */
+  take(): Runner | undefined {
+    const runner = this.#waiting.size === 0 ? this.#room() : undefined;
+    if (runner) this.#give(runner);
+    return runner;
+  }
+
+  /** The next runner that has room, first come first served; undefined where it is stopped before there is one. */
+  acquire(stop: Stop): Promise<Runner | undefined> {
     return new Promise((resolve) => {
-      const giveUp = () => {
+      const take = (runner: Runner | undefined): void => {
         this.#waiting.delete(take);
-        resolve(undefined);
-      };
-      const take = (runner: Runner) => {
-        signal.removeEventListener('abort', giveUp);
+        stop.listen(undefined);
         resolve(runner);
       };
-      signal.addEventListener('abort', giveUp, { once: true });
       this.#waiting.add(take);
+      stop.listen(() => take(undefined));
       this.#handOut();
     });
   }
 
+  /** Each job that was given to a runner ends with this. */
   release(runner: Runner): void {
-    this.#busy.delete(runner);
-    if (runner.usable && this.#surplus < 0) this.#idle.push(runner);
-    else this.#end(runner);
+    const left = this.#busy.get(runner)! - 1;
+    this.#held -= 1;
+    if (left > 0) this.#busy.set(runner, left);
+    else {
+      this.#busy.delete(runner);
+      if (runner.usable && this.#surplus < 0) this.#idle.push(runner);
+      else this.#end(runner);
+    }
     this.#fill();
     this.#handOut();
     this.#onFreed();
@@ -112,17 +127,42 @@ export class RunnerPool {
     this.#ending.add(gone);
   }
 
+  /** An idle runner, else the busy one with the fewest jobs where another may wait in it. */
+  #room(): Runner | undefined {
+    if (this.#busy.size < this.#size) {
+      const warm = this.#idle.pop();
+      return warm?.usable ? warm : this.#create();
+    }
+    if (this.#busy.size > this.#size) return undefined;
+    let best: Runner | undefined;
+    let fewest = this.depth;
+    for (const [runner, jobs] of this.#busy) {
+      if (jobs >= fewest || !runner.queues || !runner.usable) continue;
+      best = runner;
+      fewest = jobs;
+    }
+    return best;
+  }
+
+  #give(runner: Runner): void {
+    this.#busy.set(runner, (this.#busy.get(runner) ?? 0) + 1);
+    this.#held += 1;
+    this.#tellThreads();
+  }
+
   #handOut(): void {
     for (const take of this.#waiting) {
-      if (this.#busy.size >= this.#size) break;
-      this.#waiting.delete(take);
-      const warm = this.#idle.pop();
-      const runner = warm?.usable ? warm : this.#create();
-      this.#busy.add(runner);
+      const runner = this.#room();
+      if (!runner) break;
+      this.#give(runner);
       take(runner);
     }
+    this.#tellThreads();
+  }
+
+  #tellThreads(): void {
     if (this.threads === this.#toldThreads) return;
     this.#toldThreads = this.threads;
-    for (const runner of this.#busy) runner.setThreads(this.threads);
+    for (const runner of this.#busy.keys()) runner.setThreads(this.threads);
   }
 }

@@ -25,6 +25,9 @@ export interface WorkerOptions {
 
 /** An attempt that ran, and how it ended. */
 export interface EndedRun {
+  /** The job's id. */
+  readonly job: string;
+  readonly attempt: number;
   readonly type: string;
   readonly outcome: EndedAttempt['outcome'];
   readonly seconds: number;
@@ -39,8 +42,8 @@ const stuckMs = 30_000;
 const errorPauseMs = 1_000;
 /** Jobs that take less on average are leased ahead, in ms: about as many as a slot runs in half of it. */
 const shortMs = 100;
-/** At most so many for each slot. */
-const mostAhead = 64;
+/** At most so many for each slot, and in all. */
+const mostAhead = { slot: 64, all: 512 };
 /** Ends of attempts are gathered for so long, in ms, while jobs wait. */
 const gatherMs = 5;
 /** A job that was leased ahead and has waited so long goes back, uncounted. */
@@ -171,7 +174,10 @@ export class Worker {
       signal.addEventListener('abort', endTurn, { once: true });
       try {
         if (!this.#wantsMore) await this.#slotFree(turn.signal);
-        else for (const lease of await this.#claim(this.#wanted, turn.signal)) this.#begin(lease);
+        else {
+          this.#pool.depth = 1 + Math.ceil(this.#ahead / this.#pool.size);
+          for (const lease of await this.#claim(turn.signal)) this.#begin(lease);
+        }
         this.#cancelledEarly.clear();
         this.#turnedAt = this.#clock.monotonic();
         if (this.#failedStarts > 0) await this.#clock.sleep(errorPauseMs * this.#failedStarts);
@@ -193,7 +199,8 @@ export class Worker {
    */
   get #ahead(): number {
     if (this.#usualMs >= shortMs || this.#longRun) return 0;
-    return this.#pool.size * Math.min(mostAhead, Math.ceil(shortMs / 2 / this.#usualMs));
+    const each = Math.min(mostAhead.slot, Math.ceil(shortMs / 2 / this.#usualMs));
+    return Math.min(mostAhead.all, this.#pool.size * each);
   }
 
   /** How many jobs to lease now. */
@@ -206,9 +213,11 @@ export class Worker {
     return this.#wanted > 0 && this.#pool.waiting <= this.#ahead / 2;
   }
 
-  #claim(max: number, signal: AbortSignal): Promise<readonly Lease[]> {
+  #claim(signal: AbortSignal): Promise<readonly Lease[]> {
     const { id, types, leaseMs } = this.#options;
-    return this.#engine.claim({ worker: id, types, max, leaseMs, signal });
+    const max = this.#wanted;
+    const ahead = Math.max(0, max - Math.max(0, this.#pool.size - this.#pool.busy));
+    return this.#engine.claim({ worker: id, types, max, ahead, leaseMs, signal });
   }
 
   #begin(lease: Lease): void {
@@ -225,7 +234,14 @@ export class Worker {
         this.#running.delete(attempt);
         if (!started || attempt.ranMs === 0) return;
         this.#usualMs += (attempt.ranMs - this.#usualMs) / 8;
-        this.#onRun({ type: lease.job.type, outcome: attempt.outcome, seconds: attempt.ranMs / 1000 });
+        const { id, type, attempt: number } = lease.job;
+        this.#onRun({
+          job: id,
+          type,
+          attempt: number,
+          outcome: attempt.outcome,
+          seconds: attempt.ranMs / 1000,
+        });
       });
     this.#running.set(attempt, ended);
     if (this.#cancelledEarly.has(lease.job.id)) attempt.stop('cancelled');
@@ -246,24 +262,20 @@ export class Worker {
     this.#slotFreed = undefined;
   }
 
-  /** Renews all leases when a heartbeat is due, and in between those that have new progress. */
+  /** Renews all leases when a heartbeat is due, and in between those that have something to tell. */
   async #heartbeat(): Promise<void> {
     this.#longRun = [...this.#running.keys()].some(({ ranMs }) => ranMs >= surplusMs);
     for (const attempt of this.#running.keys()) if (attempt.waitedMs > surplusMs) attempt.stop('surplus');
     const due = this.#clock.monotonic() - this.#renewedAt >= this.#options.heartbeatMs - progressMs / 2;
-    const attempts = [...this.#running.keys()].filter((attempt) => due || attempt.hasProgress);
+    const attempts = [...this.#running.keys()].filter((attempt) => due || attempt.hasNews);
     if (due) this.#renewedAt = this.#clock.monotonic();
     if (attempts.length === 0) return;
     try {
       const outcomes = await this.#engine.heartbeat({
         leaseMs: this.#options.leaseMs,
         leases: attempts.map((attempt) => {
-          const progress = attempt.takeProgress();
-          return {
-            id: attempt.lease.job.id,
-            token: attempt.lease.token,
-            ...(progress === undefined ? {} : { progress }),
-          };
+          const { id } = attempt.lease.job;
+          return { id, token: attempt.lease.token, ...attempt.takeNews() };
         }),
       });
       outcomes.forEach((outcome, i) => {

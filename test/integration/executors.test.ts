@@ -75,10 +75,12 @@ async function submit(rest: Partial<NewJob> = {}): Promise<string> {
 
 const answering = (answer: string): string => `
   process.send({ kind: 'ready' });
-  process.on('message', (message) => {
-    if (message.kind !== 'run') return;
-    const report = (content) => process.send({ ...content, run: message.run });
-    ${answer}
+  process.on('message', ({ kind, runs }) => {
+    if (kind !== 'run') return;
+    for (const message of runs) {
+      const report = (content) => process.send({ ms: 1, ...content, run: message.run });
+      ${answer}
+    }
   });`;
 
 /** Ends each job once the file of its name is there. */
@@ -233,7 +235,7 @@ describe('executors', () => {
     startWorker(
       answering(`
         if (message.attempt === 1) process.on('message', (next) => {
-          if (next.kind === 'abort') report({ kind: 'done', result: { inline: 'late' } });
+          if (next.kind === 'stop') report({ kind: 'done', result: { inline: 'late' } });
         });
         else report({ kind: 'done', result: { inline: 'second' } });`),
       { slots: 2, leaseMs: 50 },

@@ -274,7 +274,7 @@ describe('an inline task', () => {
 
   it('is handed back by a server that stops, and the next one runs it', async () => {
     const args = ['--tasks', modules, '--min-executors', '0', '--max-executors', '1'];
-    const first = await startServer({ args });
+    const first = await startServer({ args: [...args, '--log-level', 'debug'] });
     const stubborn = await submit(first.url, 'stubborn', { name: 'handed-back' });
     const light = await submit(first.url, 'light', { name: 'drained' });
     await Promise.all([stubborn, light].map(({ id }) => there(`started-${id}`)));
@@ -286,7 +286,7 @@ describe('an inline task', () => {
     touch('drained'); // within the grace period
     await eventually(
       () => first.output(),
-      (text) => text.includes(`"job":"${light.id}"`) && text.includes('attempt ended'),
+      (text) => text.includes(`"job":"${light.id}"`) && text.includes('attempt ran'),
     );
     process.kill(first.pid, 'SIGTERM');
     await first.exited; // although the stubborn one still waits in it

@@ -32,7 +32,7 @@ const newJob = (id: string, given: Partial<StoredJob> = {}): StoredJob => ({
 const submit = (...jobs: StoredJob[]): Request => ({ op: 'submit', params: { jobs, once: null } });
 const claim = (max: number, token: string): Request => ({
   op: 'claim',
-  params: { worker: 'w', types, max, leaseMs: 10, token },
+  params: { worker: 'w', types, max, ahead: 0, leaseMs: 10, token },
 });
 const complete = (id: string, token: string): Request => ({
   op: 'complete',

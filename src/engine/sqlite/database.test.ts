@@ -154,7 +154,7 @@ describe('sqlite database', () => {
   test('notes every completion, even one that no operation would allow', () => {
     run(submit('a', 'b'), {
       op: 'claim',
-      params: { worker: 'w', types: ['echo'], max: 1, leaseMs: 1, token: 't' },
+      params: { worker: 'w', types: ['echo'], ahead: 0, max: 1, leaseMs: 1, token: 't' },
     });
     const complete = { token: 't-1', result: '1', resultBlob: null, peakMemory: null, ranMs: 0, blobs: [] };
     run({ op: 'complete', params: { id: 'a', ...complete } });

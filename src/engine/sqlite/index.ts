@@ -63,24 +63,18 @@ class SqliteEngine implements Engine {
     return { kind: 'stored', jobs: jobs.map((job) => submittedJob(job, answer.createdAt)) };
   }
 
-  claim(params: {
-    worker: string;
-    types: readonly string[];
-    max: number;
-    leaseMs: number;
-    signal: AbortSignal;
-  }): Promise<readonly Lease[]> {
-    const { signal, ...claim } = params;
-    const leases = this.#claims.add(claim, signal);
+  claim({ ahead = 0, signal, ...rest }: Parameters<Engine['claim']>[0]): Promise<readonly Lease[]> {
+    const leases = this.#claims.add({ ...rest, ahead }, signal);
     this.#batcher.schedule();
     return leases;
   }
 
   heartbeat({ leases, leaseMs }: Parameters<Engine['heartbeat']>[0]): Promise<readonly Outcome[]> {
     return this.#batcher.call('heartbeat', {
-      leases: leases.map(({ id, token, progress }) => ({
+      leases: leases.map(({ id, token, progress, startedAt }) => ({
         id,
         token,
+        startedAt: startedAt ?? null,
         progress: progress === undefined ? null : JSON.stringify(progress),
       })),
       leaseMs,

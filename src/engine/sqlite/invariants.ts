@@ -158,7 +158,7 @@ function* checkJob({ job, token }: Row): Generator<Violation> {
   const say = (invariant: string, detail: string): Violation => ({ invariant, job: id, detail });
   const running = status === 'in-progress';
   const final = status === 'completed' || status === 'failed' || status === 'cancelled';
-  if (running !== (token !== null) || (running && (job.worker === undefined || job.startedAt === undefined)))
+  if (running !== (token !== null) || (running && job.worker === undefined))
     yield say('leases', `${status}, ${token === null ? 'without' : 'with'} a lease`);
   if ((status === 'scheduled') !== (job.runAt !== undefined))
     yield say('job-state', `${status}, due ${job.runAt ?? 'never'}`);

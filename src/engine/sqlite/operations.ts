@@ -180,12 +180,20 @@ export function createHandlers(sql: Statements, counters: Counters): Handlers {
         : { kind: 'stored', createdAt: now };
     },
 
-    claim({ worker, types, max, leaseMs, token }, transaction) {
+    claim({ worker, types, max, ahead, leaseMs, token }, transaction) {
       const { at } = transaction;
       const seqs = handOut.pick(types, max);
       if (seqs.length === 0) return [];
       const leaseUntil = at.monotonic + leaseMs;
-      const rows = sql.claim.all({ seqs: JSON.stringify(seqs), worker, token, now: at.now, leaseUntil });
+      const begun = JSON.stringify(seqs.slice(0, Math.max(0, max - ahead)));
+      const rows = sql.claim.all({
+        seqs: JSON.stringify(seqs),
+        begun,
+        worker,
+        token,
+        now: at.now,
+        leaseUntil,
+      });
       const turn = new Map(seqs.map((seq, index) => [seq, index]));
       rows.sort((a, b) => turn.get(a.seq)! - turn.get(b.seq)!);
       const status = statusNumbers['in-progress'];
@@ -195,8 +203,8 @@ export function createHandlers(sql: Statements, counters: Counters): Handlers {
 
     heartbeat({ leases, leaseMs }, transaction) {
       const leaseUntil = transaction.at.monotonic + leaseMs;
-      return leases.map(({ id, token, progress }) => {
-        const change = sql.heartbeat.get({ id, token, leaseUntil, progress });
+      return leases.map(({ id, token, progress, startedAt }) => {
+        const change = sql.heartbeat.get({ id, token, leaseUntil, progress, startedAt });
         if (change === undefined) return refused(id);
         if (progress !== null) transaction.changes.push(change); // else nothing that a watcher could see
         return 'applied';
@@ -308,9 +316,14 @@ export function createHandlers(sql: Statements, counters: Counters): Handlers {
     maintain: filling((_, transaction) => {
       const { now, monotonic } = transaction.at;
       const released = sql.releaseDue.all({ now, limit: releaseLimit });
-      const expired = sql.expire.all({ upTo: monotonic, error: JSON.stringify(leaseExpired), now });
+      const expired = sql.expire.all({
+        upTo: monotonic,
+        error: JSON.stringify(leaseExpired),
+        room: limits.history,
+        now,
+      });
       for (const change of released) note(change, { from: statusNumbers.scheduled }, transaction);
-      for (const change of expired) note(change, endOf('expired'), transaction);
+      for (const { ended, ...change } of expired) note(change, endOf(ended), transaction);
       for (const { type, key } of keyPlaces.takeUnfilled()) transaction.keys.add(type, key);
       const next = sql.nextDue.get({})?.at ?? undefined;
       return {

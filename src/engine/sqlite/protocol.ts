@@ -42,11 +42,21 @@ export interface Operations {
   };
   /** `token` is random and unique to the call: the leases' tokens are made from it. */
   claim: {
-    params: { worker: string; types: readonly string[]; max: number; leaseMs: number; token: string };
+    params: {
+      worker: string;
+      types: readonly string[];
+      max: number;
+      ahead: number;
+      leaseMs: number;
+      token: string;
+    };
     result: readonly string[];
   };
   heartbeat: {
-    params: { leases: readonly { id: string; token: string; progress: string | null }[]; leaseMs: number };
+    params: {
+      leases: readonly { id: string; token: string; progress: string | null; startedAt: number | null }[];
+      leaseMs: number;
+    };
     result: readonly Outcome[];
   };
   complete: {

@@ -53,7 +53,7 @@ describe('sqlite retention', () => {
   const submit = (...jobs: StoredJob[]) => run({ op: 'submit', params: { jobs, once: null } });
   const complete = (id: string): void => {
     const token = `token-of-${id}`;
-    run({ op: 'claim', params: { worker: 'w', types: ['echo'], max: 1, leaseMs: 1e9, token } });
+    run({ op: 'claim', params: { worker: 'w', types: ['echo'], ahead: 0, max: 1, leaseMs: 1e9, token } });
     const { seq } = db.prepare('SELECT seq FROM jobs WHERE id = ?').get(id) as { seq: number };
     const result = { result: '1', resultBlob: null, peakMemory: null, ranMs: 1, blobs: ['blob'] };
     run({ op: 'complete', params: { id, token: `${token}-${seq}`, ...result } });

@@ -91,12 +91,13 @@ export function prepareStatements(db: Database) {
     >('submit'),
     ready: prepare<{ type: string; priority: number; limit: number }, Seq & { readyAt: number }>('ready'),
     claim: prepare<
-      { seqs: string; worker: string; token: string; now: number; leaseUntil: number },
+      { seqs: string; begun: string; worker: string; token: string; now: number; leaseUntil: number },
       Omit<CountedChange, 'status'> & Read & Seq
     >('claim'),
-    heartbeat: prepare<{ id: string; token: string; leaseUntil: number; progress: string | null }, Change>(
-      'heartbeat',
-    ),
+    heartbeat: prepare<
+      { id: string; token: string; leaseUntil: number; progress: string | null; startedAt: number | null },
+      Change
+    >('heartbeat'),
     complete: prepare<
       {
         /** JSON array. */
@@ -121,7 +122,10 @@ export function prepareStatements(db: Database) {
     redrive: prepare<{ id: string; now: number }, CountedChange>('redrive'),
     releaseDue: prepare<{ now: number; limit: number }, CountedChange>('release-due'),
     nextDue: prepare<None, { at: number | null }>('next-due'),
-    expire: prepare<{ upTo: number; error: string; now: number }, CountedChange>('expire'),
+    expire: prepare<
+      { upTo: number; error: string; room: number; now: number },
+      CountedChange & { ended: 'expired' | 'released' }
+    >('expire'),
     get: prepare<{ id: string }, Read>('get'),
     newest: prepare<{ before: number; limit: number }, Seq>('newest'),
     newestOf: prepare<{ status: number; type: string; before: number; limit: number }, Seq>('newest-of'),

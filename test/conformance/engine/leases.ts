@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { limits } from '../../../src/jobs/limits.js';
 import { defaultRetry } from '../../../src/jobs/retry.js';
+import type { Lease, NewJob } from '../../../src/engine/engine.js';
 import { Bench, boom, minute, type EngineFactory } from './setup.js';
 
 export function leases(factory: EngineFactory): void {
@@ -61,6 +62,63 @@ export function leases(factory: EngineFactory): void {
       bench.clock.advance(minute);
       await bench.engine.maintain();
       expect((await bench.job(job.id)).status).toBe('pending');
+    });
+
+    /** Two leases, of which the second waits for its turn at the worker. */
+    const leaseAhead = async (given: Partial<NewJob> = {}): Promise<readonly [Lease, Lease]> => {
+      const type = bench.newType();
+      await bench.submitMany(2, { type, ...given });
+      const [begun, waits] = await bench.claim({ types: [type], max: 2, ahead: 1, leaseMs: minute });
+      return [begun!, waits!];
+    };
+    const runOut = async (): Promise<void> => {
+      bench.clock.advance(minute);
+      await bench.engine.maintain();
+    };
+
+    test('does not count an attempt whose lease ran out before it began', async () => {
+      const [begun, waits] = await leaseAhead();
+      expect(begun.job.startedAt).toBe(bench.clock.now());
+      expect(waits.job).not.toHaveProperty('startedAt');
+      await runOut();
+      expect(await bench.job(begun.job.id)).toMatchObject({ status: 'pending', attempt: 1 });
+      expect(await bench.job(waits.job.id)).toMatchObject({
+        status: 'pending',
+        attempt: 0,
+        attempts: [{ attempt: 1, outcome: 'released' }],
+      });
+    });
+
+    test('counts it once a heartbeat has said that it began', async () => {
+      const { job, token } = (await leaseAhead())[1];
+      bench.clock.advance(1_000);
+      const startedAt = bench.clock.now();
+      await bench.engine.heartbeat({ leases: [{ id: job.id, token, startedAt }], leaseMs: minute });
+      bench.clock.advance(1_000);
+      const later = { id: job.id, token, startedAt: bench.clock.now() };
+      await bench.engine.heartbeat({ leases: [later], leaseMs: minute });
+      expect(await bench.job(job.id)).toMatchObject({ startedAt });
+      await runOut();
+      expect(await bench.job(job.id)).toMatchObject({ status: 'pending', attempt: 1 });
+    });
+
+    test('takes its beginning from its end where nobody has told', async () => {
+      const { job, token } = (await leaseAhead())[1];
+      bench.clock.advance(10_000);
+      await bench.engine.complete({ id: job.id, token, result: { inline: 1 }, ranMs: 300 });
+      const startedAt = bench.clock.now() - 300;
+      expect(await bench.job(job.id)).toMatchObject({ startedAt, attempts: [{ startedAt }] });
+    });
+
+    test('ends a job whose leases run out again and again before it begins', async () => {
+      const { job } = (await leaseAhead({ retry: { ...defaultRetry, attempts: 1 } }))[1];
+      for (let turn = 0; turn < limits.history; turn++) {
+        await runOut();
+        expect((await bench.job(job.id)).status).toBe('pending');
+        await bench.claim({ types: [job.type], max: 1, ahead: 1, leaseMs: minute });
+      }
+      await runOut();
+      expect(await bench.job(job.id)).toMatchObject({ status: 'failed', error: { code: 'lease-expired' } });
     });
 
     test('answers each heartbeat of a call by itself', async () => {

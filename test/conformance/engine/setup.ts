@@ -105,7 +105,13 @@ export class Bench {
   }
 
   /** Leases at least one job: for tests that know there is one. Gives up where an engine hands out nothing. */
-  claim(given: { types: readonly string[]; max?: number; leaseMs?: number; worker?: string }) {
+  claim(given: {
+    types: readonly string[];
+    max?: number;
+    ahead?: number;
+    leaseMs?: number;
+    worker?: string;
+  }) {
     const signal = AbortSignal.timeout(patienceMs);
     return this.engine.claim({ worker: 'worker-1', max: 1, leaseMs: minute, signal, ...given });
   }

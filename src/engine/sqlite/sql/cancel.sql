@@ -5,6 +5,6 @@
 UPDATE jobs
 SET status = 5, version = version + 1, held = 0, finished_at = :now, run_at = NULL, token = NULL, lease_until = NULL,
     history = iif(status = 2,
-      with_attempt(history, attempt, worker, started_at, :now, 'cancelled', NULL, NULL), history)
+      with_attempt(history, attempt, worker, coalesce(started_at, :now), :now, 'cancelled', NULL, NULL), history)
 WHERE id = :id AND status IN (0, 1, 2)
 RETURNING id, type, status, version, work, priority, key

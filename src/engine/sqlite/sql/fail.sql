@@ -5,6 +5,6 @@
 UPDATE jobs
 SET status = iif(:runAt IS NULL, 4, 0), version = version + 1, run_at = :runAt, finished_at = iif(:runAt IS NULL, :now, NULL),
     error = :error, token = NULL, lease_until = NULL,
-    history = with_attempt(history, attempt, worker, started_at, :now, 'failed', :error, :peakMemory)
+    history = with_attempt(history, attempt, worker, coalesce(started_at, :now), :now, 'failed', :error, :peakMemory)
 WHERE id = :id AND status = 2 AND token = :token
 RETURNING id, type, status, version, work, priority, key
