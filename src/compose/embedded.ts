@@ -2,6 +2,7 @@
 import { mkdir, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { Logger } from 'pino';
 import { forgetWriter, openFilesystemBlobs } from '../blobs/filesystem.js';
 import { systemClock } from '../clock.js';
 import { availableMachine } from '../config/machine.js';
@@ -21,12 +22,11 @@ import { leases, scaling } from '../jobs/limits.js';
 import { loadKernel } from '../tasks/matmul/kernel/load.js';
 import type { TaskLog } from '../tasks/task.js';
 import { Worker } from '../worker/worker.js';
+import { openAccess } from './access.js';
 import { doors } from './doors.js';
 import type { ExecutorConfig } from './executor.js';
 import { createLogger, taskLog } from './logger.js';
 import { builtInTasks } from './tasks.js';
-
-const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
 
 export interface RunningServer {
   readonly url: string;
@@ -39,27 +39,31 @@ const lingerMs = 2_000;
 
 /** @throws DrayError where the address, the data folder or an option cannot be used; nothing is left open then. */
 export async function startEmbedded(config: Config): Promise<RunningServer> {
-  if (!loopback.has(config.host)) {
-    throw new DrayError(
-      'invalid-request',
-      `--host ${config.host}: without API keys only loopback addresses are served (127.0.0.1, ::1, localhost)`,
-    );
-  }
   const folder = resolve(config.data);
+  const logger = createLogger(config.logLevel);
+  const onError = (error: unknown) => logger.error({ err: error }, 'the API keys stay as they were');
+  const doorkeeper = await openAccess({ config, folder, clock: systemClock, onError });
   await mkdir(folder, { recursive: true });
   // The engine's lock comes first: only the owner of the folder may clean up in it.
   const engine = await openSqliteEngine({ file: join(folder, 'jobs.sqlite'), clock: systemClock });
   try {
-    return await startOn(engine, folder, config);
+    return await startOn({ engine, folder, config, logger, doorkeeper });
   } catch (error) {
     await engine.close();
     throw error;
   }
 }
 
-async function startOn(engine: Engine, folder: string, config: Config): Promise<RunningServer> {
+async function startOn(params: {
+  engine: Engine;
+  folder: string;
+  config: Config;
+  logger: Logger;
+  doorkeeper: Awaited<ReturnType<typeof openAccess>>;
+}): Promise<RunningServer> {
+  const { engine, folder, config, logger } = params;
+  const { access, keyring } = params.doorkeeper;
   const clock = systemClock;
-  const logger = createLogger(config.logLevel);
   const log = taskLog(logger);
   const blobFolder = join(folder, 'blobs');
   const blobs = await openFilesystemBlobs({ folder: blobFolder, clock, cleanTemporary: true });
@@ -137,7 +141,13 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
       metrics,
       refuseWhenFull: () => queueBound.refuseWhenFull(),
       bodyLimit: config.bodyLimit,
-      loopbackOnly: true,
+      access,
+      patience: {
+        headerTimeout: 1_000 * config.headerTimeout,
+        bodyTimeout: 1_000 * config.bodyTimeout,
+        answerTimeout: 1_000 * config.answerTimeout,
+      },
+      maxConnections: config.maxConnections,
       version,
     },
     logger,
@@ -148,6 +158,7 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
     port: config.port,
     listenTextResolver: () => 'listening',
   });
+  keyring.start();
   reconciler.start();
   worker.start();
   autoscaler.start();
@@ -160,6 +171,7 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
     const scaled = autoscaler.stop();
     const kept = Promise.all([retention.stop(), queueBound.stop()]);
     await drained;
+    keyring.stop();
     app.server.closeIdleConnections();
     const cancelTimer = clock.after(lingerMs, () => app.server.closeAllConnections());
     await closed;
