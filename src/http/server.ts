@@ -38,6 +38,7 @@ export async function buildServer(
   doors: readonly Door[] = [],
 ): Promise<App> {
   const { access, clock, patience } = dependencies;
+  const slowClients = new SlowClients(clock, patience);
   const app: App = Fastify({
     genReqId: () => clock.id(),
     requestIdHeader: 'x-request-id',
@@ -49,7 +50,10 @@ export async function buildServer(
       connectionsCheckingInterval: Math.min(headLookMs, patience.headerTimeout / 4),
       requestTimeout: 0, // of a whole request: a large one may take long, as long as it moves
     },
-    clientErrorHandler: refuseClientError,
+    clientErrorHandler: (error, socket) => {
+      if (slowClients.canRefuse(socket)) refuseClientError(error, socket);
+      else socket.destroy();
+    },
     // An id of any length reaches its route, whose own words then say that there is none.
     routerOptions: { maxParamLength: maxHeaderSize },
     frameworkErrors: (error, request, reply) => refuseUnrouted(error, request, reply),
@@ -61,7 +65,6 @@ export async function buildServer(
     observe(dependencies.metrics, 'none', request, reply);
     logRequest(logger.child({ reqId: request.id }), request, reply);
   };
-  const slowClients = new SlowClients(clock, patience);
   app.addHook('onClose', () => slowClients.stop());
   // Bodies are streams that their routes read in bounded memory; only the other parts are checked beforehand.
   app.removeAllContentTypeParsers();

@@ -36,6 +36,7 @@ export class SlowClients {
   readonly #clock: Clock;
   readonly #patience: Patience;
   readonly #connections = new Map<Socket, Connection>();
+  readonly #everyMs: number;
   readonly #stopLooking: CancelTimer;
   #lookedAt: number;
 
@@ -44,8 +45,8 @@ export class SlowClients {
     this.#patience = patience;
     this.#lookedAt = clock.monotonic();
     const { bodyTimeout, answerTimeout } = patience;
-    const every = Math.min(longestLookMs, bodyTimeout / 4, answerTimeout / 4);
-    this.#stopLooking = clock.every(every, () => this.#look());
+    this.#everyMs = Math.min(longestLookMs, bodyTimeout / 4, answerTimeout / 4);
+    this.#stopLooking = clock.every(this.#everyMs, () => this.#look());
   }
 
   /** To be told of each request that may have a body or a large answer, as its head has arrived. */
@@ -55,6 +56,7 @@ export class SlowClients {
     if (known) {
       known.request = request;
       known.response = response;
+      known.creditMs = this.#patience.bodyTimeout;
       return;
     }
     const creditMs = this.#patience.bodyTimeout;
@@ -63,13 +65,25 @@ export class SlowClients {
     socket.once('close', () => this.#connections.delete(socket));
   }
 
+  /**
+   * Whether the connection can be ended with an answer that a client takes for what it is: not for a part of one that
+   * was begun, nor for the answer to an earlier request that is still worked on.
+   */
+  canRefuse(socket: Socket): boolean {
+    const connection = this.#connections.get(socket);
+    if (!connection || connection.response.writableFinished) return true;
+    const { request, response } = connection;
+    return !request.complete && response.socket === socket && !response.headersSent;
+  }
+
   stop(): void {
     this.#stopLooking();
   }
 
   #look(): void {
     const now = this.#clock.monotonic();
-    const passedMs = now - this.#lookedAt;
+    // A look that comes late does so because the server was busy, and may have kept the client waiting.
+    const passedMs = Math.min(now - this.#lookedAt, 2 * this.#everyMs);
     this.#lookedAt = now;
     for (const [socket, connection] of this.#connections) {
       this.#watchAnswer(socket, connection);
@@ -78,7 +92,7 @@ export class SlowClients {
   }
 
   #watchBody(socket: Socket, connection: Connection, passedMs: number): void {
-    const { request, response } = connection;
+    const { request } = connection;
     const received = socket.bytesRead - connection.bytesRead;
     connection.bytesRead = socket.bytesRead;
     const { bodyTimeout } = this.#patience;
@@ -90,9 +104,7 @@ export class SlowClients {
     // Where bytes wait to be taken it is the server that is slow: a full disk is not the client's fault.
     if (request.readableLength === 0) connection.creditMs -= passedMs;
     if (connection.creditMs > 0) return;
-    this.#connections.delete(socket);
-    // An answer can be given only where it is this request's turn, and none was begun.
-    if (response.socket === socket && !response.headersSent) refuseRaw(socket, 'slow-client');
+    if (this.canRefuse(socket)) refuseRaw(socket, 'slow-client');
     else socket.destroy();
   }
 

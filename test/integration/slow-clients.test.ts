@@ -83,6 +83,14 @@ describe('a connection is cut', () => {
     expect(await answer).toContain('408 Request Timeout');
   });
 
+  it('without a word where that would pass for the answer to an earlier request', async () => {
+    const { id } = await submit(server.url, 'sleep', { seconds: 30 });
+    const socket = open();
+    socket.write(`GET /v1/jobs/${id}?wait=30s HTTP/1.1\r\nHost: localhost\r\n\r\nGET /v1/jobs HTT`);
+    expect(await text(socket)).toBe('');
+    await fetch(`${server.url}/v1/jobs/${id}/cancel`, { method: 'POST' });
+  });
+
   it('whose answer nobody reads', async () => {
     // The one connection that may be: that there is room for another shows that it was cut.
     const narrow = await startServer({ args: ['--answer-timeout', '1s', '--max-connections', '1'] });
