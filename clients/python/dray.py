@@ -4,7 +4,8 @@
     C = dray.matmul(A, B)
 
 The server's address comes from the argument `server`, else from the variable DRAY_SERVER, else it is
-http://127.0.0.1:8080, where `dray serve` listens by default.
+http://127.0.0.1:8080, where `dray serve` listens by default. The API key, where the server needs one, comes from
+the argument `api_key`, else from the variable DRAY_API_KEY.
 
 Arrays go over the wire as .npy, straight from their own memory and straight into the memory of the result:
 no second copy of a large array is made, except of one that is not contiguous.
@@ -82,6 +83,7 @@ def matmul(
     dtype: Any = None,
     verify: bool = True,
     timeout: float | None = None,
+    api_key: str | None = None,
 ) -> np.ndarray:
     """The product of two matrices, computed by a Dray server.
 
@@ -90,11 +92,12 @@ def matmul(
     dtype    of the product: "float64" or "float32"; the server's default where None.
     verify   let the server check the product (Freivalds, a small part of the product's own time).
     timeout  seconds to wait for the job, unbounded where None.
+    api_key  the server's API key (see the module).
 
     Raises ValueError or TypeError for arrays that cannot be sent, ProblemError where the server refuses them,
     JobFailed, WaitTimeout, ServerUnreachable.
     """
-    client = Client(server)
+    client = Client(server, api_key)
     a, b = _as_matrix(a, "a"), _as_matrix(b, "b")
     if a.shape[1] != b.shape[0]:
         raise ValueError(f"shapes do not fit: a is {a.shape}, b is {b.shape}")
@@ -121,7 +124,7 @@ def matmul(
 class Client:
     """One server. Jobs are dicts, as the server's /docs describes them. Safe to share between threads."""
 
-    def __init__(self, server: str | None = None):
+    def __init__(self, server: str | None = None, api_key: str | None = None):
         address = server or os.environ.get("DRAY_SERVER") or DEFAULT_SERVER
         parts = urllib.parse.urlsplit(address if "://" in address else f"http://{address}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -130,6 +133,7 @@ class Client:
         self._https = parts.scheme == "https"
         self._host, self._port = parts.hostname, parts.port
         self._base = parts.path.rstrip("/")
+        self._api_key = api_key or os.environ.get("DRAY_API_KEY")
 
     def submit(
         self,
@@ -297,6 +301,8 @@ class Client:
         connection.putrequest(method, self._base + path, skip_accept_encoding=True)
         for name, value in headers.items():
             connection.putheader(name, value)
+        if self._api_key:
+            connection.putheader("Authorization", f"Bearer {self._api_key}")
         if method == "POST" and not parts:
             connection.putheader("Content-Length", "0")
         connection.endheaders()

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { DrayClient } from '../client/http.js';
 import type { Clock } from '../clock.js';
-import { serverAddress } from '../config/client.js';
+import { apiKey, serverAddress } from '../config/client.js';
 import type { ExitCode } from './failure.js';
 import { createProgress, type Progress } from './progress.js';
 import type { Look } from './table.js';
@@ -15,6 +15,7 @@ export interface Context {
 
 export interface CommonOptions {
   readonly server?: string;
+  readonly apiKey?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -23,6 +24,7 @@ export interface CommonOptions {
 export function withCommonOptions(command: Command): Command {
   return command
     .option('--server <address>', 'the server (default: DRAY_SERVER, or http://127.0.0.1:8080)')
+    .option('--api-key <key>', 'better in DRAY_API_KEY: other users of the machine see the flags of commands')
     .option('--json', 'for machines: one JSON document on stdout, errors as JSON on stderr')
     .option('-q, --quiet', 'no progress and no remarks');
 }
@@ -31,7 +33,11 @@ export function withCommonOptions(command: Command): Command {
 export type Handle = (json: boolean, handler: () => Promise<ExitCode>) => Promise<void>;
 
 export function clientOf(context: Context, options: CommonOptions): DrayClient {
-  return new DrayClient({ baseUrl: serverAddress(options.server), clock: context.clock });
+  return new DrayClient({
+    baseUrl: serverAddress(options.server),
+    clock: context.clock,
+    apiKey: apiKey(options.apiKey),
+  });
 }
 
 /** Names the same server in a command that the user is told to type. */

@@ -8,6 +8,7 @@ import type { Context, Handle } from './context.js';
 import { exitCodeHelp, exitCodes, tell, UsageError, type ExitCode } from './failure.js';
 import { addDoctor, type CheckFolder } from './doctor.js';
 import { addJobs } from './jobs.js';
+import { addKeys } from './keys.js';
 import { addQueues } from './queues.js';
 import { addResult } from './result.js';
 import { addScale } from './scale.js';
@@ -56,6 +57,7 @@ export function buildProgram(params: ProgramParams): Program {
   addQueues(command, context, handle);
   addResult(command, context, handle);
   addScale(command, context, handle);
+  addKeys(command, context, handle);
   addDoctor(command, context, handle, params.checkFolder);
 
   return {
@@ -81,6 +83,7 @@ function addServe(program: Command, params: ProgramParams, handle: Handle): void
     share: '<share>',
     files: '<files>',
     string: '<text>',
+    switch: '',
   } as const;
   const serve = program
     .command('serve')
@@ -89,7 +92,7 @@ function addServe(program: Command, params: ProgramParams, handle: Handle): void
     const shown =
       fallback === undefined || fallback === '' ? `(${variable})` : `(${variable}, default: ${fallback})`;
     // The defaults stay with the table, where variables come before them.
-    serve.addOption(new Option(`${flag} ${values[type]}`, `${doc} ${shown}`));
+    serve.addOption(new Option(`${flag} ${values[type]}`.trim(), `${doc} ${shown}`));
   }
   serve.action((flags: Record<string, unknown>) =>
     handle(false, async () => {

@@ -33,11 +33,16 @@ export interface Download {
 export class DrayClient {
   readonly baseUrl: URL;
   readonly #clock: ClientClock;
+  readonly #apiKey: string | undefined;
 
-  /** @param params.baseUrl ends in a slash (see `serverAddress`). */
-  constructor(params: { baseUrl: URL; clock: ClientClock }) {
+  /**
+   * @param params.baseUrl ends in a slash (see `serverAddress`).
+   * @param params.apiKey sent with each request, where the server needs one.
+   */
+  constructor(params: { baseUrl: URL; clock: ClientClock; apiKey?: string | undefined }) {
     this.baseUrl = params.baseUrl;
     this.#clock = params.clock;
+    this.#apiKey = params.apiKey;
   }
 
   /** @param options.idempotencyKey with it, the same call again gives the job of the first one. */
@@ -144,7 +149,7 @@ export class DrayClient {
     params: { accept: string; signal?: AbortSignal },
   ): Promise<{ mediaType: string; length: number | undefined; chunks: AsyncIterable<Uint8Array> }> {
     const call: Call = { method: 'GET', path: `${jobPath(id)}/result`, ...params };
-    const response = await exchange(this.baseUrl, call);
+    const response = await exchange(this.baseUrl, call, this.#apiKey);
     const length = Number(response.headers['content-length'] ?? NaN);
     return {
       mediaType: (response.headers['content-type'] ?? '').split(';')[0]!.trim(),
@@ -192,7 +197,7 @@ export class DrayClient {
   }
 
   async #json<T>(call: Call): Promise<T> {
-    const response = await exchange(this.baseUrl, call);
+    const response = await exchange(this.baseUrl, call, this.#apiKey);
     const text = await readText(this.baseUrl, response, call.signal);
     try {
       return JSON.parse(text) as T;

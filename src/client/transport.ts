@@ -28,19 +28,20 @@ export interface Call {
  * An answer that comes before the whole body was sent ends the sending: a refused upload is not carried on.
  * @throws ClientError; or the signal's reason when aborted; or what reading the body's source threw.
  */
-export async function exchange(base: URL, call: Call): Promise<IncomingMessage> {
-  const response = await send(base, call);
+export async function exchange(base: URL, call: Call, apiKey?: string): Promise<IncomingMessage> {
+  const response = await send(base, call, apiKey);
   const status = response.statusCode ?? 0;
   if (status < 400) return response;
   const text = await readText(base, response, call.signal);
   throw problemError(status, response.headers['content-type'] ?? '', text);
 }
 
-function send(base: URL, call: Call): Promise<IncomingMessage> {
+function send(base: URL, call: Call, apiKey: string | undefined): Promise<IncomingMessage> {
   const url = new URL(call.path, base);
   const json = call.json === undefined ? undefined : Buffer.from(JSON.stringify(call.json));
   const headers: Record<string, string | number> = {
     accept: call.accept ?? 'application/json',
+    ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
     ...(call.idempotencyKey === undefined ? {} : { 'idempotency-key': call.idempotencyKey }),
     ...(json ? { 'content-type': 'application/json', 'content-length': json.length } : {}),
     ...(call.body ? { 'content-type': call.body.contentType, 'content-length': call.body.length } : {}),

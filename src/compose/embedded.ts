@@ -1,6 +1,7 @@
 /** `dray serve`: everything on one machine. API, controller and worker live in this process, executors do not. */
 import { mkdir, statfs } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { Logger } from 'pino';
 import { openFilesystemBlobs } from '../blobs/filesystem.js';
 import { systemClock } from '../clock.js';
 import type { Config } from '../config/options.js';
@@ -19,12 +20,11 @@ import { scaling } from '../jobs/limits.js';
 import { loadKernel } from '../tasks/matmul/kernel/load.js';
 import type { TaskRegistry } from '../tasks/registry.js';
 import type { TaskLog } from '../tasks/task.js';
+import { openAccess } from './access.js';
 import { doors } from './doors.js';
 import { createLogger, taskLog } from './logger.js';
 import { knownTasks } from './tasks.js';
 import { createWorkers } from './workers.js';
-
-const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
 
 export interface RunningServer {
   readonly url: string;
@@ -37,19 +37,16 @@ const lingerMs = 2_000;
 
 /** @throws DrayError where the address, the data folder or an option cannot be used; nothing is left open then. */
 export async function startEmbedded(config: Config): Promise<RunningServer> {
-  if (!loopback.has(config.host)) {
-    throw new DrayError(
-      'invalid-request',
-      `--host ${config.host}: without API keys only loopback addresses are served (127.0.0.1, ::1, localhost)`,
-    );
-  }
   const tasks = await knownTasks(config);
   const folder = resolve(config.data);
+  const logger = createLogger(config.logLevel);
+  const onError = (error: unknown) => logger.error({ err: error }, 'the API keys stay as they were');
+  const doorkeeper = await openAccess({ config, folder, clock: systemClock, onError });
   await mkdir(folder, { recursive: true });
   // The engine's lock comes first: only the owner of the folder may clean up in it.
   const engine = await openSqliteEngine({ file: join(folder, 'jobs.sqlite'), clock: systemClock });
   try {
-    return await startOn({ engine, tasks, folder, config });
+    return await startOn({ engine, tasks, folder, config, logger, doorkeeper });
   } catch (error) {
     await engine.close();
     throw error;
@@ -61,10 +58,12 @@ async function startOn(params: {
   tasks: TaskRegistry;
   folder: string;
   config: Config;
+  logger: Logger;
+  doorkeeper: Awaited<ReturnType<typeof openAccess>>;
 }): Promise<RunningServer> {
-  const { engine, tasks, folder, config } = params;
+  const { engine, tasks, folder, config, logger } = params;
+  const { access, keyring } = params.doorkeeper;
   const clock = systemClock;
-  const logger = createLogger(config.logLevel);
   const log = taskLog(logger);
   const blobFolder = join(folder, 'blobs');
   const blobs = await openFilesystemBlobs({ folder: blobFolder, clock, cleanTemporary: true });
@@ -138,7 +137,13 @@ async function startOn(params: {
       metrics,
       refuseWhenFull: () => queueBound.refuseWhenFull(),
       bodyLimit: config.bodyLimit,
-      loopbackOnly: true,
+      access,
+      patience: {
+        headerTimeout: 1_000 * config.headerTimeout,
+        bodyTimeout: 1_000 * config.bodyTimeout,
+        answerTimeout: 1_000 * config.answerTimeout,
+      },
+      maxConnections: config.maxConnections,
       version,
     },
     logger,
@@ -149,6 +154,7 @@ async function startOn(params: {
     port: config.port,
     listenTextResolver: () => 'listening',
   });
+  keyring.start();
   reconciler.start();
   workers.start();
   autoscaler.start();
@@ -161,6 +167,7 @@ async function startOn(params: {
     const scaled = autoscaler.stop();
     const kept = Promise.all([retention.stop(), queueBound.stop()]);
     await drained;
+    keyring.stop();
     app.server.closeIdleConnections();
     const cancelTimer = clock.after(lingerMs, () => app.server.closeAllConnections());
     await closed;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { AddressError, coloursUnwanted, serverAddress } from './client.js';
+import { AddressError, apiKey, coloursUnwanted, serverAddress } from './client.js';
 
 describe('the server address', () => {
   it('prefers the flag to the variable, and the variable to the default', () => {
@@ -30,6 +30,14 @@ describe('the server address', () => {
 
   it('names the variable where the variable is wrong', () => {
     expect(() => serverAddress(undefined, { DRAY_SERVER: 'ftp://x' })).toThrow('DRAY_SERVER');
+  });
+});
+
+describe('the API key', () => {
+  it('is that of the flag, else of the variable, else none', () => {
+    expect(apiKey('flag', { DRAY_API_KEY: 'variable' })).toBe('flag');
+    expect(apiKey(undefined, { DRAY_API_KEY: 'variable' })).toBe('variable');
+    expect(apiKey(undefined, { DRAY_API_KEY: '' })).toBeUndefined();
   });
 });
 

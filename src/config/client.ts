@@ -37,6 +37,11 @@ export function serverAddress(flag: string | undefined, env: Environment = envir
   return url;
 }
 
+/** The key to send to the server: the flag, else DRAY_API_KEY, else none. */
+export function apiKey(flag: string | undefined, env: Environment = environment()): string | undefined {
+  return flag ?? (env['DRAY_API_KEY'] || undefined);
+}
+
 /** True where the user wants no colours (https://no-color.org). */
 export function coloursUnwanted(env: Environment = environment()): boolean {
   return (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb';

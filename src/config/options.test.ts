@@ -62,6 +62,19 @@ describe('the configuration', () => {
     });
   });
 
+  it('takes a switch as a flag alone, or as a variable that is true or false', () => {
+    expect(readConfig({ openDoors: true }, { DRAY_OPEN_DOORS: 'false' }).openDoors).toBe(true);
+    expect(readConfig({}, { DRAY_OPEN_DOORS: '1' }).openDoors).toBe(true);
+    expect(readConfig({}, {}).openDoors).toBe(false);
+    expect(() => readConfig({}, { DRAY_OPEN_DOORS: 'yes' })).toThrow(/--open-doors.*true or false/);
+  });
+
+  it('opens a server in so many words only', () => {
+    for (const auth of ['off', 'none', 'open', 'false']) {
+      expect(() => readConfig({ auth }, {})).toThrow(/--auth.*insecure-open/);
+    }
+  });
+
   it('is frozen', () => {
     expect(Object.isFrozen(readConfig({}, {}))).toBe(true);
   });

@@ -3,7 +3,7 @@ import { availableMachine } from './machine.js';
 import { DrayError } from '../jobs/errors.js';
 import { GiB, KiB, limits, MiB } from '../jobs/limits.js';
 
-type OptionType = 'string' | 'integer' | 'bytes' | 'duration' | 'share' | 'files';
+type OptionType = 'string' | 'integer' | 'bytes' | 'duration' | 'share' | 'files' | 'switch';
 
 export interface Option {
   /** camelCase: the key in Config. */
@@ -24,6 +24,8 @@ export interface Option {
 export interface Config {
   readonly port: number;
   readonly host: string;
+  readonly auth: 'auto' | 'keys' | 'insecure-open';
+  readonly openDoors: boolean;
   readonly data: string;
   readonly minExecutors: number;
   readonly maxExecutors: number;
@@ -34,6 +36,10 @@ export interface Config {
   readonly simulate: number;
   readonly executorMemory: number;
   readonly bodyLimit: number;
+  readonly headerTimeout: number;
+  readonly bodyTimeout: number;
+  readonly answerTimeout: number;
+  readonly maxConnections: number;
   readonly maxWaiting: number;
   readonly keepFor: number;
   readonly keepJobs: number;
@@ -67,7 +73,24 @@ export const options: readonly Option[] = [
     variable: 'DRAY_HOST',
     type: 'string',
     default: '127.0.0.1',
-    doc: 'address to listen on; only loopback addresses are allowed as yet',
+    doc: 'address to listen on; beyond loopback only with API keys (docs/security.md)',
+  },
+  {
+    name: 'auth',
+    flag: '--auth',
+    variable: 'DRAY_AUTH',
+    type: 'string',
+    default: 'auto',
+    values: ['auto', 'keys', 'insecure-open'],
+    doc: 'auto: API keys are needed as soon as there is one; keys: always; insecure-open: whoever reaches the address may do everything',
+  },
+  {
+    name: 'openDoors',
+    flag: '--open-doors',
+    variable: 'DRAY_OPEN_DOORS',
+    type: 'switch',
+    default: 'false',
+    doc: 'the doors of existing clients (docs/doors.md), and nothing else, need no API key',
   },
   {
     name: 'data',
@@ -160,6 +183,45 @@ export const options: readonly Option[] = [
     default: '4g',
     min: KiB,
     doc: 'largest request body',
+  },
+  {
+    name: 'headerTimeout',
+    flag: '--header-timeout',
+    variable: 'DRAY_HEADER_TIMEOUT',
+    type: 'duration',
+    default: '10s',
+    min: 0.1,
+    max: 3_600,
+    doc: 'the head of a request must have arrived within this time',
+  },
+  {
+    name: 'bodyTimeout',
+    flag: '--body-timeout',
+    variable: 'DRAY_BODY_TIMEOUT',
+    type: 'duration',
+    default: '30s',
+    min: 0.1,
+    max: 3_600,
+    doc: 'a body that arrives at less than 1 KiB/s over this time is cut',
+  },
+  {
+    name: 'answerTimeout',
+    flag: '--answer-timeout',
+    variable: 'DRAY_ANSWER_TIMEOUT',
+    type: 'duration',
+    default: '60s',
+    min: 0.1,
+    max: 3_600,
+    doc: 'an answer of which the client takes nothing for this time is cut',
+  },
+  {
+    name: 'maxConnections',
+    flag: '--max-connections',
+    variable: 'DRAY_MAX_CONNECTIONS',
+    type: 'integer',
+    default: '10000',
+    min: 1,
+    doc: 'connections above so many are closed as they come',
   },
   {
     name: 'maxWaiting',
@@ -266,11 +328,11 @@ export function readConfig(
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Config {
   const machine = availableMachine();
-  const values: Record<string, string | number | readonly string[] | undefined> = {};
+  const values: Record<string, Value | undefined> = {};
   for (const option of options) {
     const given = flags[option.name];
     const text =
-      typeof given === 'string' || typeof given === 'number'
+      typeof given === 'string' || typeof given === 'number' || typeof given === 'boolean'
         ? String(given)
         : environment[option.variable] || option.default; // an empty variable is one that is not set
     values[option.name] = text === undefined ? undefined : parse(option, text);
@@ -293,6 +355,19 @@ export function readConfig(
   return Object.freeze(values) as unknown as Config;
 }
 
+/**
+ * One text option of the table, for commands beside `dray serve`.
+ * @param given by a flag, where it is.
+ */
+export function readOption(
+  name: keyof Config,
+  given: string | undefined,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): string {
+  const option = options.find((one) => one.name === name)!;
+  return given ?? (environment[option.variable] || (option.default ?? ''));
+}
+
 const parsers = {
   bytes: parseBytes,
   duration: parseDuration,
@@ -300,7 +375,10 @@ const parsers = {
   integer: (text: string) => (/^\d+$/.test(text) ? Number(text) : undefined),
 };
 
-function parse(option: Option, text: string): string | number | readonly string[] {
+type Value = string | number | boolean | readonly string[];
+const switches: Readonly<Record<string, boolean>> = { true: true, '1': true, false: false, '0': false };
+
+function parse(option: Option, text: string): Value {
   if (option.values?.includes(text) === false) {
     throw new DrayError(
       'invalid-request',
@@ -310,6 +388,15 @@ function parse(option: Option, text: string): string | number | readonly string[
   }
   if (option.type === 'string') return text;
   if (option.type === 'files') return Object.freeze(parseFiles(text));
+  if (option.type === 'switch') {
+    const on = switches[text];
+    if (on !== undefined) return on;
+    throw new DrayError(
+      'invalid-request',
+      `${option.flag} (${option.variable}): "${text}" is not true or false`,
+      { field: option.name },
+    );
+  }
   const value = parsers[option.type](text);
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = option;
   if (value === undefined || value < min || value > max) {

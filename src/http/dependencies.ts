@@ -8,7 +8,9 @@ import type { Worker } from '../contract/worker.js';
 import type { Engine } from '../engine/engine.js';
 import type { ScalingPlan } from '../jobs/scaling.js';
 import type { TaskRegistry } from '../tasks/registry.js';
+import type { Access } from './access.js';
 import type { Metrics } from './metrics.js';
+import type { Patience } from './slow-clients.js';
 
 export interface Dependencies {
   readonly engine: Engine;
@@ -24,8 +26,10 @@ export interface Dependencies {
   /** Throws DrayError `queue-full` where no more jobs are taken. */
   readonly refuseWhenFull: () => void;
   readonly bodyLimit: number;
-  /** True where only this machine may call, which is then held against Host and Origin. */
-  readonly loopbackOnly: boolean;
+  readonly access: Access;
+  readonly patience: Patience;
+  /** Connections above so many are closed as they come. */
+  readonly maxConnections: number;
   readonly version: string;
 }
 
@@ -34,8 +38,8 @@ export interface Door {
   /** @param logger the server's, for requests that have none of their own. */
   (app: App, dependencies: Dependencies, logger: FastifyBaseLogger): void;
   /**
-   * True where requests have no id, no log line and no log, and where the door counts them for the metrics by
-   * itself: all that costs more than the cheapest answers do.
+   * True where requests have no id, no log line and no log, and where the door counts them for the metrics and
+   * sets the security headers by itself: all that costs more than the cheapest answers do. It reads no bodies.
    */
   readonly unwatched?: boolean;
 }

@@ -1,27 +1,37 @@
-/**
- * A server without keys on a loopback address must still not serve web pages of elsewhere: a page may have a
- * name that resolves to loopback (DNS rebinding), or post across sites.
- */
+/** Web pages of elsewhere, which a browser lets call any address that it can reach. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { DrayError } from '../jobs/errors.js';
-import type { App } from './dependencies.js';
 
 const loopbackName = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
+const httpScheme = /^https?:\/\//i;
 
-/** Refuses requests to all routes of a scope, and of scopes in it, whose Host or Origin is not this machine. */
-export function refuseStrangers(scope: App): void {
-  scope.addHook('onRequest', (request, _reply, done) => done(strangerError(request.headers)));
+/**
+ * For a server that this machine alone may call, and without a key. The names are held against loopback, because a
+ * page may have a name that resolves to it (DNS rebinding), or post across sites.
+ *
+ * @returns the error for a request whose Host or Origin is not this machine.
+ */
+export function strangerError({ host, origin }: IncomingHttpHeaders): DrayError | undefined {
+  if (host !== undefined && !loopbackName.test(host)) return stranger(`host ${host}`, 'this machine');
+  if (origin !== undefined && !loopbackName.test(origin.replace(httpScheme, ''))) {
+    return stranger(`origin ${origin}`, 'this machine');
+  }
+  return undefined;
 }
 
-/** The error for a request whose Host or Origin is not this machine. */
-export function strangerError({ host, origin }: IncomingHttpHeaders): DrayError | undefined {
-  const strange =
-    host !== undefined && !loopbackName.test(host)
-      ? `host ${host}`
-      : origin !== undefined && !loopbackName.test(origin.replace(/^https?:\/\//, ''))
-        ? `origin ${origin}`
-        : undefined;
-  return strange === undefined
-    ? undefined
-    : new DrayError('stranger', `${strange.slice(0, 200)} is not this machine; only loopback is served`);
+/**
+ * For requests whose credentials, if any, a browser may have added by itself. Browsers name the Origin of whatever
+ * may change something.
+ *
+ * @returns the error for a request that a page of another server made.
+ */
+export function crossSiteError({ host, origin }: IncomingHttpHeaders): DrayError | undefined {
+  if (origin === undefined || origin.replace(httpScheme, '').toLowerCase() === host?.toLowerCase()) {
+    return undefined;
+  }
+  return stranger(`origin ${origin}`, 'the host that was called');
+}
+
+function stranger(who: string, served: string): DrayError {
+  return new DrayError('stranger', `${who.slice(0, 200)} is not ${served}`);
 }

@@ -7,6 +7,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../clock.js';
 import type { Problem } from '../contract/problem.js';
 import { DrayError, errorCatalogue, isDiskFull, type ErrorCode } from '../jobs/errors.js';
+import { challengeFor } from './credentials.js';
 
 const retryAfterSeconds = 5;
 /** How long the rest of a refused body is read, in ms. */
@@ -35,7 +36,7 @@ export function sendProblem(
 
 /**
  * Does for an error answer what does not depend on the shape of its document, which is the caller's: status and
- * `retry-after` are set, the log has what is the server's own fault, and a client that still sends its body will
+ * `retry-after` or `www-authenticate` are set, the log has what is the server's own fault, and a client that still sends its body will
  * be able to read the answer.
  *
  * @returns the error as one of the catalogue, and the text that may be told of it.
@@ -50,6 +51,7 @@ export function prepareRefusal(
   const { status } = known;
   if (status >= 500) request.log.error({ reqId: request.id, err: error }, 'request failed');
   if (status === 429 || status === 503 || status === 507) void reply.header('retry-after', retryAfterSeconds);
+  if (status === 401) void reply.header('www-authenticate', challengeFor(request.headers));
   if (!request.raw.complete) discardRest(request.raw, clock);
   void reply.code(status);
   return {

@@ -49,7 +49,6 @@ function sendContent(
     .header('etag', etag)
     .header('accept-ranges', 'bytes')
     .header('content-disposition', `attachment; filename="${fileName}"`)
-    .header('x-content-type-options', 'nosniff')
     .type(info.mediaType);
   if (request.headers['if-none-match'] === etag) return reply.code(304).send();
 

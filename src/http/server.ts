@@ -10,12 +10,12 @@ import Fastify, {
 } from 'fastify';
 import type { Clock } from '../clock.js';
 import { DrayError } from '../jobs/errors.js';
-import { limits } from '../jobs/limits.js';
+import { guard, refusalOf } from './access.js';
 import { takeBodies } from './body.js';
 import type { App, Dependencies, Door } from './dependencies.js';
-import { refuseStrangers, strangerError } from './loopback.js';
 import type { Metrics } from './metrics.js';
 import { sendProblem } from './problems.js';
+import { refuseClientError } from './raw-refusal.js';
 import { logRequest, logRequests } from './request-log.js';
 import { blobRoutes } from './routes/blobs.js';
 import { bulkRoutes } from './routes/bulk.js';
@@ -27,9 +27,11 @@ import { queueRoutes } from './routes/queues.js';
 import { scalingRoutes } from './routes/scaling.js';
 import { statusRoutes } from './routes/status.js';
 import { validator } from './validator.js';
+import { addSecurityHeaders, docsPolicy, securityHeaders } from './security-headers.js';
+import { idleMs, SlowClients } from './slow-clients.js';
 
-/** A connection on which nothing moves for this long is cut, in ms; above the longest wait. */
-const idleMs = 2 * limits.wait;
+/** How often the heads that are on their way are looked at, in ms, where they have longer than that. */
+const headLookMs = 1_000;
 
 /** Not listening yet: the caller says where. */
 export async function buildServer(
@@ -37,27 +39,39 @@ export async function buildServer(
   logger: FastifyBaseLogger,
   doors: readonly Door[] = [],
 ): Promise<App> {
+  const { access, clock, patience } = dependencies;
+  const slowClients = new SlowClients(clock, patience);
   const app: App = Fastify({
-    genReqId: requestIds(dependencies.clock),
+    genReqId: requestIds(clock),
     requestIdHeader: 'x-request-id',
     logController: new LogController({ disableRequestLogging: true }), // request-log.ts writes the lines
     forceCloseConnections: 'idle',
     connectionTimeout: idleMs,
+    http: {
+      headersTimeout: patience.headerTimeout,
+      connectionsCheckingInterval: Math.min(headLookMs, patience.headerTimeout / 4),
+      requestTimeout: 0, // of a whole request: a large one may take long, as long as it moves
+    },
+    clientErrorHandler: (error, socket) => {
+      if (slowClients.canRefuse(socket)) refuseClientError(error, socket);
+      else socket.destroy();
+    },
     // An id of any length reaches its route, whose own words then say that there is none.
     routerOptions: { maxParamLength: maxHeaderSize },
     frameworkErrors: (error, request, reply) => refuseUnrouted(error, request, reply),
   });
   /** For an address that cannot be decoded, and so has no route and meets no hook. */
   const refuseUnrouted = (error: Error, request: FastifyRequest, reply: FastifyReply): void => {
-    const strange = dependencies.loopbackOnly ? strangerError(request.headers) : undefined;
-    void sendProblem(strange ?? error, request, reply, dependencies.clock);
+    void reply.headers(securityHeaders);
+    void sendProblem(refusalOf(request, 'native', access) ?? error, request, reply, clock);
     observe(dependencies.metrics, 'none', request, reply);
     logRequest(logger, request, reply);
   };
+  app.addHook('onClose', () => slowClients.stop());
   takeBodies(app);
   app.setValidatorCompiler(validator);
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
-  app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, dependencies.clock));
+  app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, clock));
   await app.register(swagger, {
     openapi: {
       info: {
@@ -73,22 +87,30 @@ export async function buildServer(
   });
   const open = (scope: App, door: Door) =>
     scope.register((inner, _options, done) => {
+      guard(inner, 'door', access);
       door(inner, dependencies, logger);
       done();
     });
   // Hooks reach all scopes within their own, so what is not watched has a scope beside the others, not in them.
   await app.register(async (watched) => {
+    watched.addHook('onRequest', (request, reply, done) => {
+      slowClients.watch(request.raw, reply.raw);
+      done();
+    });
+    addSecurityHeaders(watched);
     logRequests(watched, logger);
     countRequests(watched, dependencies.metrics);
-    if (dependencies.loopbackOnly) refuseStrangers(watched);
-    await nativeRoutes(watched, dependencies);
+    await watched.register(async (native) => {
+      guard(native, 'native', access);
+      await nativeRoutes(native, dependencies);
+    });
     for (const door of doors) if (!door.unwatched) await open(watched, door);
   });
   await app.register(async (unwatched) => {
     unwatched.setGenReqId(() => '');
-    if (dependencies.loopbackOnly) refuseStrangers(unwatched);
     for (const door of doors) if (door.unwatched) await open(unwatched, door);
   });
+  app.server.maxConnections = dependencies.maxConnections;
   return app;
 }
 
@@ -108,7 +130,7 @@ async function nativeRoutes(app: App, dependencies: Dependencies): Promise<void>
       dependencies.clock,
     ),
   );
-  await app.register(swaggerUi, { routePrefix: '/docs' });
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: docsPolicy });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
   jobRoutes(app, dependencies);
   bulkRoutes(app, dependencies);

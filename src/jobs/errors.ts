@@ -90,6 +90,30 @@ export const errorCatalogue = catalogue({
     title: 'The result cannot be given in the form asked for',
     help: 'The detail lists the forms that this result has. A product that overflowed holds infinities, which JSON cannot carry: ask for application/x-npy.',
   },
+  unauthenticated: {
+    status: 401,
+    permanent: true,
+    title: 'The request has no API key that is good here',
+    help: 'Send a key as Authorization: Bearer <key>, or to the command line and the clients as DRAY_API_KEY. `dray keys create` makes one, on the machine of the server.',
+  },
+  forbidden: {
+    status: 403,
+    permanent: true,
+    title: 'The API key does not allow this',
+    help: 'The detail names the scope that is needed: read, submit or admin. Take another key, or create one with `dray keys create --scope`.',
+  },
+  'slow-client': {
+    status: 408,
+    permanent: true,
+    title: 'The request did not arrive in time',
+    help: 'A head has 10 s (--header-timeout); a body must arrive at 1 KiB/s on average (--body-timeout). Nothing was kept; send it again, in one go.',
+  },
+  'headers-too-large': {
+    status: 431,
+    permanent: true,
+    title: 'The head of the request is too large',
+    help: 'Its address and headers may have 16 KiB together.',
+  },
   'job-not-found': {
     status: 404,
     permanent: true,
@@ -135,8 +159,8 @@ export const errorCatalogue = catalogue({
   stranger: {
     status: 421,
     permanent: true,
-    title: 'The request is not from this machine',
-    help: 'Without API keys Dray serves loopback only, by a loopback name in Host and, from a web page, in Origin.',
+    title: 'The request comes from a web page of elsewhere',
+    help: 'Without API keys Dray serves this machine only, by a loopback name in Host and, from a web page, in Origin. With keys, a web page may call only the server that it came from; a proxy must pass Host on.',
   },
   'range-not-satisfiable': {
     status: 416,

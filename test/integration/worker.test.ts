@@ -186,7 +186,7 @@ describe('a killed executor', () => {
 describe('a server that cannot start', () => {
   it.each([
     ['a library that is not there', ['--blas', '/nonexistent.so'], /--blas/],
-    ['an address beyond loopback', ['--host', '0.0.0.0'], /loopback/],
+    ['an address beyond loopback', ['--host', '0.0.0.0'], /no API key/],
     ['a log level that is none', ['--log-level', 'loud'], /--log-level.*trace/],
   ])('because of %s ends and says why', async (_title, args, why) => {
     await expect(startServer({ args })).rejects.toThrow(why);

@@ -7,6 +7,7 @@ import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type { App, Dependencies, Door } from '../../http/dependencies.js';
 import { discardRest, prepareRefusal } from '../../http/problems.js';
+import { securityHeaders } from '../../http/security-headers.js';
 import { celsiusOf, lastValue, parseNumber } from './fahrenheit.js';
 import { fixed6 } from './fixed-point.js';
 import { appIdentifier } from './identifier.js';
@@ -14,6 +15,11 @@ import { Refusal, refusalOf } from './refusal.js';
 
 const route = '/convert/';
 const parameter = 'fahrenheit';
+/** Names and values in turn; the value of the last one is missing. */
+const headers = [
+  ...Object.entries({ ...securityHeaders, 'content-type': 'application/json' }).flat(),
+  'content-length',
+];
 const otherMethods = ['HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'] as const;
 
 // What is a number is this door's own rule, so this is for the documentation, and nothing is held against it.
@@ -40,13 +46,11 @@ function addConversion(app: App, { clock, metrics }: Dependencies, logger: Fasti
   const answer = (reply: FastifyReply, fahrenheit: number, since: number): void => {
     const body = `{"celsius":"${fixed6(celsiusOf(fahrenheit))}${end}`;
     reply.hijack();
-    reply.raw
-      .writeHead(200, ['content-type', 'application/json', 'content-length', String(body.length)])
-      .end(body);
+    reply.raw.writeHead(200, [...headers, String(body.length)]).end(body);
     count(reply, 200, since);
   };
   const refuse = (reply: FastifyReply, status: number, refusal: unknown, since: number): void => {
-    void reply.code(status).type('application/json').send(JSON.stringify(refusal));
+    void reply.headers(securityHeaders).code(status).type('application/json').send(JSON.stringify(refusal));
     count(reply, status, since);
   };
   /** FastAPI reads repeated and badly encoded parameters in a way of its own, so they are read anew. */

@@ -62,5 +62,5 @@ export function eventRoutes(app: App, { engine, clock }: Dependencies): void {
 function send(reply: FastifyReply, stream: EventStream | 'final'): FastifyReply {
   // To an EventSource, which would come back after every end, 204 says that there is nothing more.
   if (stream === 'final') return reply.code(204).send();
-  return reply.header('cache-control', 'no-store').type('text/event-stream').send(stream);
+  return reply.type('text/event-stream').send(stream);
 }
