@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseBytes, parseDuration, parseShare, readConfig } from './options.js';
+import { parseBytes, parseShare, readConfig } from './options.js';
 
 describe('sizes', () => {
   it.each([
@@ -17,22 +17,6 @@ describe('sizes', () => {
   );
 });
 
-describe('durations', () => {
-  it.each([
-    ['0', 0],
-    ['2.5', 2.5],
-    ['250ms', 0.25],
-    ['60s', 60],
-    ['5m', 300],
-    ['2h', 7_200],
-    ['7d', 604_800],
-  ])('takes %s', (text, seconds) => expect(parseDuration(text)).toBe(seconds));
-
-  it.each(['', 's', '-1', '1w', '1e3'])('does not take "%s"', (text) =>
-    expect(parseDuration(text)).toBeUndefined(),
-  );
-});
-
 describe('the configuration', () => {
   it('takes a lower bound above the cores as the upper one too', () => {
     expect(readConfig({ minExecutors: '64' }, {})).toMatchObject({ minExecutors: 64, maxExecutors: 64 });
@@ -45,6 +29,16 @@ describe('the configuration', () => {
 
   it('knows the variable by which matrix service A simulates work', () => {
     expect(readConfig({}, { SIMULATE_WORKLOAD_DURATION_IN_SEC: '2.5' }).simulate).toBe(2.5);
+  });
+
+  it('takes a time in any unit, and a bare one as seconds', () => {
+    const times = { slo: '250ms', drainTarget: '2.5', keepFor: '1.5h', keepUploads: '7d' };
+    expect(readConfig(times, {})).toMatchObject({
+      slo: 0.25,
+      drainTarget: 2.5,
+      keepFor: 5_400,
+      keepUploads: 604_800,
+    });
   });
 
   it('takes flags before variables before defaults', () => {

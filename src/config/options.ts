@@ -1,5 +1,6 @@
 /** The option table: flags, variables, help and docs all come from here. */
 import { availableMachine } from './machine.js';
+import { parseDuration } from '../jobs/duration.js';
 import { DrayError } from '../jobs/errors.js';
 import { GiB, KiB, limits, MiB } from '../jobs/limits.js';
 
@@ -215,14 +216,6 @@ export function parseBytes(text: string): number | undefined {
   return Math.floor(Number(match[1]) * unit);
 }
 
-/** "250ms", "60s", "5m", "2h", "7d" or plain seconds, as seconds; undefined where it is none of these. */
-export function parseDuration(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/.exec(text.trim());
-  if (!match) return undefined;
-  const units = { ms: 0.001, s: 1, m: 60, h: 3_600, d: day };
-  return Number(match[1]) * units[(match[2] ?? 's') as keyof typeof units];
-}
-
 /** "0.8" or "80%", as a number; undefined where it is none of these. */
 export function parseShare(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*(%?)$/.exec(text.trim());
@@ -265,9 +258,14 @@ export function readConfig(
   return Object.freeze(values) as unknown as Config;
 }
 
+function parseSeconds(text: string): number | undefined {
+  const ms = parseDuration(text, { bare: 's' });
+  return ms === undefined ? undefined : ms / 1_000;
+}
+
 const parsers = {
   bytes: parseBytes,
-  duration: parseDuration,
+  duration: parseSeconds,
   share: parseShare,
   integer: (text: string) => (/^\d+$/.test(text) ? Number(text) : undefined),
 };
