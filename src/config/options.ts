@@ -1,4 +1,5 @@
-/** The option table: flags, variables, help and docs all come from here. */
+/** The option table: flags, variables, keys of the file, help and docs all come from here. */
+import { configFileOption, readConfigFile } from './config-file.js';
 import { availableMachine } from './machine.js';
 import { parseDuration } from '../jobs/duration.js';
 import { DrayError } from '../jobs/errors.js';
@@ -7,7 +8,7 @@ import { GiB, KiB, limits, MiB } from '../jobs/limits.js';
 type OptionType = 'string' | 'integer' | 'bytes' | 'duration' | 'share';
 
 export interface Option {
-  /** camelCase: the key in Config. */
+  /** camelCase: the key in Config and in the file. */
   readonly name: keyof Config;
   readonly flag: string;
   readonly variable: string;
@@ -223,22 +224,36 @@ export function parseShare(text: string): number | undefined {
 }
 
 /**
- * The frozen configuration from flags (by option name), environment and defaults, in this order.
- * @throws DrayError `invalid-request` that names the option.
+ * The frozen configuration from flags (by option name), environment, the file that one of them names, and defaults,
+ * in this order.
+ * @throws DrayError `invalid-request` that names the option, and the file where it comes from there.
  */
 export function readConfig(
   flags: Readonly<Record<string, unknown>>,
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Config {
   const machine = availableMachine();
+  const { config } = flags;
+  const file = typeof config === 'string' ? config : environment[configFileOption.variable] || undefined;
+  const names = options.map(({ name }) => name);
+  const fromFile = file === undefined ? new Map<string, string>() : readConfigFile(file, names);
   const values: Record<string, string | number | undefined> = {};
   for (const option of options) {
     const given = flags[option.name];
-    const text =
+    const chosen =
       typeof given === 'string' || typeof given === 'number'
         ? String(given)
-        : environment[option.variable] || option.default; // an empty variable is one that is not set
-    values[option.name] = text === undefined ? undefined : parse(option, text);
+        : environment[option.variable] || undefined; // an empty variable is one that is not set
+    const filed = chosen === undefined ? fromFile.get(option.name) : undefined;
+    const text = chosen ?? filed ?? option.default;
+    try {
+      values[option.name] = text === undefined ? undefined : parse(option, text);
+    } catch (error) {
+      if (filed === undefined || !(error instanceof DrayError)) throw error;
+      const where = `${file ?? ''}, "${option.name}"`;
+      const message = error.message.replace(`${option.flag} (${option.variable})`, where);
+      throw new DrayError(error.code, message, { field: option.name });
+    }
   }
   const usable = memoryShare * machine.memory;
   const least = Number(values['minExecutors']);
