@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { clientFailure } from '../../test/support/client-failure.js';
 import { systemClock } from '../clock.js';
 import { DrayClient } from './client.js';
-import { ClientError } from './error.js';
 import type { ClientOptions } from './options.js';
 import type { AnyTasks } from './tasks.js';
 
@@ -51,15 +51,6 @@ function refuse(response: ServerResponse, status: number, code: string, headers 
   response.end(JSON.stringify({ ...problem, status, code }));
 }
 
-async function failure(call: Promise<unknown>): Promise<ClientError> {
-  const error = await call.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(ClientError);
-  return error as ClientError;
-}
-
 const problem = {
   type: 'x',
   title: 'The shapes',
@@ -75,7 +66,7 @@ describe('a failed call', () => {
       response.writeHead(400, { 'content-type': 'application/problem+json; charset=utf-8' });
       response.end(JSON.stringify(problem));
     });
-    const error = await failure(client.get('x'));
+    const error = await clientFailure(client.get('x'));
     expect(error).toMatchObject({ kind: 'problem', code: 'shape-mismatch', status: 400, field: 'input.b' });
     expect(error.message).toBe('a is 2 × 3');
     expect(error.next).toContain('as many columns');
@@ -84,7 +75,7 @@ describe('a failed call', () => {
   it('says how to start a server where nothing listens', async () => {
     const client = await clientOf(() => undefined);
     await new Promise((resolve) => server!.close(resolve));
-    const error = await failure(client.get('x'));
+    const error = await clientFailure(client.get('x'));
     expect(error.kind).toBe('unreachable');
     expect(error.message).toMatch(/^no dray server at http:\/\/127\.0\.0\.1:\d+$/);
     expect(error.next).toContain('dray serve');
@@ -94,8 +85,8 @@ describe('a failed call', () => {
     const client = await clientOf((request, response) => {
       response.writeHead(request.url === '/v1/jobs/html' ? 404 : 200).end('<html>');
     });
-    expect((await failure(client.get('html'))).kind).toBe('unexpected');
-    expect((await failure(client.get('fine'))).kind).toBe('unexpected');
+    expect((await clientFailure(client.get('html'))).kind).toBe('unexpected');
+    expect((await clientFailure(client.get('fine'))).kind).toBe('unexpected');
   });
 
   it('names a connection that breaks before the answer is whole', async () => {
@@ -103,7 +94,7 @@ describe('a failed call', () => {
       response.writeHead(200, { 'content-length': 100 });
       response.write('{"id"', () => response.destroy());
     });
-    const error = await failure(client.get('x'));
+    const error = await clientFailure(client.get('x'));
     expect(error).toMatchObject({ kind: 'unreachable' });
     expect(error.message).toContain('broke while reading the answer');
   });
@@ -123,7 +114,7 @@ describe('an upload', () => {
       });
     });
     let sent = 0;
-    const error = await failure(
+    const error = await clientFailure(
       client.submitFiles({
         job: { type: 'matmul' },
         files: [{ field: 'a', path, contentType: 'application/x-npy' }],
@@ -160,7 +151,7 @@ describe('a download', () => {
       else response.end('abcdef');
     });
     const path = join(folder, 'c.npy');
-    expect((await failure(client.saveResult('x', { path }))).kind).toBe('unreachable');
+    expect((await clientFailure(client.saveResult('x', { path }))).kind).toBe('unreachable');
     expect(await readdir(folder)).toEqual([]);
     cut = false;
     const seen: (number | undefined)[][] = [];
@@ -180,9 +171,9 @@ describe('a download', () => {
       ranges.push(request.headers.range);
       response.end('abcdef');
     });
-    const error = await failure(client.download('x', { range: { start: 1, end: 3 } }));
+    const error = await clientFailure(client.download('x', { range: { start: 1, end: 3 } }));
     expect(error).toMatchObject({ kind: 'unexpected', status: 200 });
-    await failure(client.download('x', { range: { start: 4 } }));
+    await clientFailure(client.download('x', { range: { start: 4 } }));
     expect(ranges).toEqual(['bytes=1-2', 'bytes=4-']);
   });
 });
@@ -190,7 +181,7 @@ describe('a download', () => {
 describe('time limits', () => {
   it('give up a server that takes the request and never answers', async () => {
     const client = await clientOf(() => undefined, { timeoutMs: 50, patienceMs: 0 });
-    const error = await failure(client.get('x'));
+    const error = await clientFailure(client.get('x'));
     expect(error.kind).toBe('unreachable');
     expect(error.message).toMatch(
       /^nothing moved on the connection to .* for 0\.05 s while waiting for an answer/,
@@ -202,7 +193,7 @@ describe('time limits', () => {
       timeoutMs: 50,
       patienceMs: 0,
     });
-    expect((await failure(client.get('x'))).message).toContain('while reading the answer');
+    expect((await clientFailure(client.get('x'))).message).toContain('while reading the answer');
   });
 
   it('leave a reader in peace who takes his time', async () => {
@@ -274,10 +265,10 @@ describe('a call that may be repeated', () => {
     const clock = hastyClock();
     let retryAfter = '4';
     const client = await clientOf((_, response) => refuse(response, 503, 'unavailable', { 'retry-after': retryAfter }), { clock }); // prettier-ignore
-    expect(await failure(client.get('x'))).toMatchObject({ code: 'unavailable', retryAfterMs: 4_000 });
+    expect(await clientFailure(client.get('x'))).toMatchObject({ code: 'unavailable', retryAfterMs: 4_000 });
     expect(clock.pauses).toEqual([4_000, 4_000]);
     retryAfter = '3600';
-    await failure(client.queues());
+    await clientFailure(client.queues());
     expect(clock.pauses).toHaveLength(2);
   });
 
@@ -289,8 +280,8 @@ describe('a call that may be repeated', () => {
       if (request.url === '/desired-worker-scale') refuse(response, 503, 'scale-unknown');
       else refuse(response, 404, 'job-not-found');
     }, { clock }); // prettier-ignore
-    await failure(client.get('x'));
-    await failure(client.scale());
+    await clientFailure(client.get('x'));
+    await clientFailure(client.scale());
     expect([asked, clock.pauses]).toEqual([2, []]);
   });
 
@@ -304,7 +295,7 @@ describe('a call that may be repeated', () => {
     }, { clock: hastyClock() }); // prettier-ignore
     expect((await client.cancel('x')).status).toBe('cancelled');
     expect(seen).toEqual(['POST /v1/jobs/x/cancel', 'POST /v1/jobs/x/cancel', 'GET /v1/jobs/x']);
-    expect((await failure(client.cancel('x'))).code).toBe('wrong-state');
+    expect((await clientFailure(client.cancel('x'))).code).toBe('wrong-state');
   });
 });
 
@@ -316,9 +307,9 @@ describe('a call that may not be repeated', () => {
       asked += 1;
       request.destroy();
     }, { clock }); // prettier-ignore
-    await failure(client.redrive('x'));
-    await failure(client.redriveAll({ all: true }));
-    await failure(client.upload(Buffer.from('abc')));
+    await clientFailure(client.redrive('x'));
+    await clientFailure(client.redriveAll({ all: true }));
+    await clientFailure(client.upload(Buffer.from('abc')));
     expect([asked, clock.pauses]).toEqual([3, []]);
   });
 });
@@ -356,7 +347,7 @@ describe('waiting', () => {
   it('gives up on a server that stays away for half a minute', async () => {
     const clock = hastyClock();
     const client = await clientOf((request) => void request.destroy(), { clock });
-    expect((await failure(client.wait('x'))).kind).toBe('unreachable');
+    expect((await clientFailure(client.wait('x'))).kind).toBe('unreachable');
     expect(clock.monotonic()).toBeGreaterThan(20_000);
     expect(clock.monotonic()).toBeLessThanOrEqual(30_000);
   });
@@ -367,7 +358,7 @@ describe('waiting', () => {
       asked += 1;
       refuse(response, 404, 'job-not-found');
     });
-    expect((await failure(client.wait('x'))).code).toBe('job-not-found');
+    expect((await clientFailure(client.wait('x'))).code).toBe('job-not-found');
     expect(asked).toBe(1);
   });
 });

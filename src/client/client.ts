@@ -1,6 +1,6 @@
 /**
- * A typed client of `/v1` and of the scaling figure. Every call rejects with ClientError, or with the signal's
- * reason when aborted.
+ * A typed client of `/v1` and of the scaling figure. Every call rejects with ClientError, with the signal's reason
+ * when aborted, or with what reading the caller's own files and streams threw.
  */
 import { createHash } from 'node:crypto';
 import type { Blob } from '../contract/blob.js';

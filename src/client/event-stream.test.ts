@@ -126,7 +126,11 @@ describe('following events', () => {
   });
 
   it('gives up on a server that stays away, and on one that gives no events', async () => {
-    const { client } = await clientOf([(response) => void response.end('{}')]);
+    const { client } = await clientOf([
+      (response) => void response.end('{}'),
+      stream('event: job\ndata: {\n\n', 'end'),
+    ]);
+    await expect(client.events().next()).rejects.toMatchObject({ kind: 'unexpected' });
     await expect(client.events().next()).rejects.toMatchObject({ kind: 'unexpected' });
     await expect(client.events().next()).rejects.toMatchObject({ kind: 'unreachable' });
   });

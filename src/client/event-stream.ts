@@ -1,6 +1,6 @@
 /** Server-sent events: reading the stream, and coming back to it where it breaks. */
 import type { JobEvent } from '../contract/event.js';
-import { unexpectedAnswer } from './error.js';
+import { unexpectedAnswer, type ClientError } from './error.js';
 import type { Patience } from './retry.js';
 import type { Call, Connection } from './transport.js';
 
@@ -70,6 +70,7 @@ export async function* follow(params: {
   const { signal } = params.call;
   let lastId: string | undefined;
   let retryMs = 1_000;
+  const foreign = (): ClientError => unexpectedAnswer(connection.baseUrl, 200, 'is no stream of events');
   for (let opened = false; ;) {
     try {
       const answer = await connection.open({
@@ -78,8 +79,7 @@ export async function* follow(params: {
         headers: lastId === undefined ? {} : { 'last-event-id': lastId },
       });
       if (answer.status === 204) return;
-      if (!answer.headers['content-type']?.startsWith('text/event-stream'))
-        throw unexpectedAnswer(connection.baseUrl, answer.status, 'is no stream of events');
+      if (!answer.headers['content-type']?.startsWith('text/event-stream')) throw foreign();
       patience.restore();
       if (opened) onGap();
       opened = true;
@@ -90,7 +90,8 @@ export async function* follow(params: {
         if (event.name === 'job') yield JSON.parse(event.data) as JobEvent;
       }
     } catch (error) {
-      await patience.after(error, signal);
+      const unreadable = error instanceof SyntaxError || error instanceof RangeError;
+      await patience.after(unreadable ? foreign() : error, signal);
       continue;
     }
     await sleep(retryMs, signal); // the server ended it, as it does when it stops

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest';
-import { ClientError, DrayClient, type BuiltInTasks } from '../../src/client/index.js';
+import { DrayClient, type BuiltInTasks } from '../../src/client/index.js';
 import type { JobEvent } from '../../src/contract/event.js';
 import type { MatmulInput, MatmulOutput } from '../../src/tasks/matmul/input.js';
+import { clientFailure } from '../support/client-failure.js';
 import { startServer, type TestServer } from '../support/server.js';
 
 let server: TestServer;
@@ -21,15 +22,6 @@ afterAll(async () => {
   await server.stop();
   await rm(folder, { recursive: true });
 });
-
-async function failure(call: Promise<unknown>): Promise<ClientError> {
-  const error = await call.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(ClientError);
-  return error as ClientError;
-}
 
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
@@ -64,7 +56,7 @@ describe('the client', () => {
   });
 
   it('rejects with the job where it failed', async () => {
-    const error = await failure(
+    const error = await clientFailure(
       client.submitAndWait({ type: 'sleep', input: { seconds: 0, failWith: 'permanent' } }),
     );
     expect(error).toMatchObject({ kind: 'job', code: 'task-refused', job: { status: 'failed' } });
@@ -74,7 +66,7 @@ describe('the client', () => {
   });
 
   it('tells what the server refuses, with the field to blame', async () => {
-    const error = await failure(client.submit({ type: 'matmul', input: { a, b: [[1]] } }));
+    const error = await clientFailure(client.submit({ type: 'matmul', input: { a, b: [[1]] } }));
     expect(error).toMatchObject({ kind: 'problem', code: 'shape-mismatch', status: 400 });
     expect(error.next).toContain('as many columns');
   });
@@ -83,7 +75,7 @@ describe('the client', () => {
     const same = { idempotencyKey: 'client-1' };
     const first = await client.submit({ type: 'echo', input: 'x' }, same);
     expect((await client.submit({ type: 'echo', input: 'x' }, same)).id).toBe(first.id);
-    expect((await failure(client.submit({ type: 'echo', input: 'y' }, same))).code).toBe(
+    expect((await clientFailure(client.submit({ type: 'echo', input: 'y' }, same))).code).toBe(
       'idempotency-conflict',
     );
     expect((await client.submit({ type: 'echo', input: 'x' })).id).not.toBe(first.id);
@@ -120,7 +112,7 @@ describe('the client', () => {
       const rest = await client.download(blob.id, { range: { start: 4 } });
       expect((await buffer(rest.chunks)).toString()).toBe('ef');
       await client.deleteBlob(blob.id);
-      expect((await failure(client.download(blob.id))).code).toBe('blob-not-found');
+      expect((await clientFailure(client.download(blob.id))).code).toBe('blob-not-found');
     }
   });
 
