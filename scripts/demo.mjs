@@ -27,7 +27,7 @@ const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => interrupted.abort());
 
 if (!setup() || !build()) process.exit(1);
-const { DrayClient } = await import('../dist/client/http.js');
+const { DrayClient } = await import('../dist/client/index.js');
 const { systemClock } = await import('../dist/clock.js');
 const { createProgress } = await import('../dist/cli/progress.js');
 const { awaitJob, matmulSummary } = await import('../dist/cli/waiting.js');
@@ -105,7 +105,7 @@ async function startServer(data, log) {
 
 /** Runs the four jobs one after the other and prints what happened. @returns true where all went as it should. */
 async function tour() {
-  const client = new DrayClient({ baseUrl: new URL(`${server.url}/`), clock: systemClock });
+  const client = new DrayClient({ baseUrl: server.url });
   const progress = createProgress(process.stderr, false);
   const { signal } = interrupted;
   const wait = (job) => awaitJob({ client, id: job.id, progress, now: systemClock.now, signal });
@@ -155,7 +155,7 @@ async function product(client, progress, wait) {
     return { ok: false, id: job.id, what: `ended ${job.status}: ${job.error?.message}` };
   const path = join(folder, 'c.npy');
   const download = progress.stage('download', 'bytes');
-  await client.download(job.id, {
+  await client.saveResult(job.id, {
     accept: 'application/x-npy',
     path,
     onBytes: (done, total) => download.update(done, total ?? done),
@@ -226,8 +226,7 @@ function executorOf(client, id) {
 }
 
 async function findExecutor(client, id) {
-  const answer = await fetch(new URL('v1/workers', client.baseUrl), { signal: interrupted.signal });
-  const { workers } = await answer.json();
+  const workers = await client.workers({ signal: interrupted.signal });
   return workers.flatMap(({ executors }) => executors).find(({ job }) => job === id)?.pid;
 }
 

@@ -4,7 +4,6 @@
  */
 import { randomBytes, randomFillSync } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { v7 as uuidv7 } from 'uuid';
 
 /** Ends a timer; calling it again, or after the timer fired, does nothing. */
 export type CancelTimer = () => void;
@@ -31,21 +30,27 @@ const idBytes = 16;
 const pool = Buffer.alloc(256 * idBytes);
 let used = pool.length;
 /** Of the latest id: those of one millisecond are told apart, and sorted, by the number that follows it. */
-let latest = { msecs: 0, seq: 0 };
+let latestMs = 0;
+let sequence = 0;
 
+/** RFC 9562, section 5.7: 48 bits of time, then 32 of the number around version and variant, then chance. */
 function newId(): string {
   if (used === pool.length) {
     randomFillSync(pool);
     used = 0;
   }
-  const random = pool.subarray(used, (used += idBytes));
+  const at = used;
+  used += idBytes;
   const now = Date.now();
   // The number starts below half of its range, so that no millisecond can use it up; a clock set back goes on.
-  latest =
-    now > latest.msecs
-      ? { msecs: now, seq: random.readUInt32BE(6) >>> 1 }
-      : { msecs: latest.msecs, seq: latest.seq + 1 };
-  return uuidv7({ random, ...latest });
+  sequence = now > latestMs ? pool.readUInt32BE(at + 6) >>> 1 : sequence + 1;
+  latestMs = Math.max(now, latestMs);
+  const [high, low] = [sequence >>> 20, sequence & 0xf_ffff];
+  pool.writeUIntBE(latestMs, at, 6);
+  pool.writeUInt16BE(0x7000 | high, at + 6);
+  pool.writeUInt32BE((0x8000_0000 | (low << 10) | (pool.readUInt16BE(at + 10) & 0x3ff)) >>> 0, at + 8);
+  const hex = pool.toString('hex', at, used);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
 export const systemClock: Clock = {

@@ -33,7 +33,7 @@ export function refuseFilter(options: ChangeOptions): void {
   throw new UsageError('give either an id or a filter, not both');
 }
 
-/** Goes on until no job is left that fits. */
+/** Cancels until no job is left that fits; re-drives as many as one request may. */
 export async function changeAll(
   change: 'cancel' | 'redrive',
   options: ChangeOptions,
@@ -50,22 +50,15 @@ export async function changeAll(
   if (change === 'cancel' && !options.yes)
     throw new UsageError('every job that fits would be cancelled', 'If that is meant, add --yes.');
   const client = clientOf(context, options);
-  let changed = 0;
-  for (;;) {
-    const done = await client.changeAll(change, filter);
-    changed += done.changed;
-    // Jobs that fail again at once must not keep a redrive going for ever.
-    if (!done.more || done.changed === 0 || change === 'redrive') {
-      report({ changed, more: done.more });
-      return exitCodes.ok;
-    }
-  }
+  if (change === 'cancel') report({ changed: await client.cancelAll(filter), more: false });
+  else report(await client.redriveAll(filter));
+  return exitCodes.ok;
 
   function report(result: { changed: number; more: boolean }): void {
     if (options.json) printJson(context.terminal.out, result);
     if (options.json || options.quiet) return;
     const jobs = result.changed === 1 ? '1 job' : `${result.changed} jobs`;
-    const more = result.more && change === 'redrive' ? '; there may be more' : '';
+    const more = result.more ? '; there may be more' : '';
     print(context.terminal.out, `${jobs} ${change === 'cancel' ? 'cancelled' : 're-driven'}${more}`);
   }
 }

@@ -1,6 +1,6 @@
 /** What all commands that talk to a server share: their options, the client, and Ctrl-C. */
 import type { Command } from 'commander';
-import { DrayClient } from '../client/http.js';
+import { DrayClient, type AnyTasks } from '../client/index.js';
 import type { Clock } from '../clock.js';
 import { apiKey, serverAddress } from '../config/client.js';
 import type { ExitCode } from './failure.js';
@@ -32,11 +32,18 @@ export function withCommonOptions(command: Command): Command {
 /** Runs a handler; the program exits with what it returns. */
 export type Handle = (json: boolean, handler: () => Promise<ExitCode>) => Promise<void>;
 
-export function clientOf(context: Context, options: CommonOptions): DrayClient {
+/** The client that commands use: of any job type, since only the server knows which there are. */
+export type CommandClient = DrayClient<AnyTasks>;
+
+/** People see at once that no server is there; a moment covers a connection that just broke. In ms. */
+const patienceMs = 500;
+
+export function clientOf(context: Context, options: CommonOptions): CommandClient {
   return new DrayClient({
     baseUrl: serverAddress(options.server),
-    clock: context.clock,
     apiKey: apiKey(options.apiKey),
+    patienceMs,
+    clock: context.clock,
   });
 }
 

@@ -1,5 +1,5 @@
 /** Exit codes, and how an error is told: one line what, one line what to do. */
-import { ClientError } from '../client/error.js';
+import { ClientError, type ClientErrorKind } from '../client/index.js';
 import { AddressError } from '../config/client.js';
 import { DrayError, errorCatalogue } from '../jobs/errors.js';
 import { print, printJson, type Terminal } from './terminal.js';
@@ -21,6 +21,9 @@ export class UsageError extends Error {
     this.next = next;
   }
 }
+
+/** Errors of these kinds come from the server itself. */
+const reached: ReadonlySet<ClientErrorKind> = new Set(['problem', 'job']);
 
 interface Told {
   readonly exitCode: ExitCode;
@@ -56,7 +59,7 @@ function explain(error: unknown): Told {
       ...plain(error, error.code, error.next),
       ...(error.status === undefined ? {} : { status: error.status }),
       ...(error.field === undefined ? {} : { field: error.field }),
-      exitCode: error.kind === 'problem' ? exitCodes.failed : exitCodes.unreachable,
+      exitCode: reached.has(error.kind) ? exitCodes.failed : exitCodes.unreachable,
     };
   }
   if (error instanceof DrayError) return plain(error, error.code, errorCatalogue[error.code].help);

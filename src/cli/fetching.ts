@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { dirname, extname } from 'node:path';
 import { once } from 'node:events';
-import type { DrayClient, Download } from '../client/http.js';
+import type { CommandClient } from './context.js';
 import { UsageError } from './failure.js';
 import { formatBytes } from './format.js';
 import type { Progress } from './progress.js';
@@ -33,31 +33,31 @@ export async function checkWritable(path: string): Promise<void> {
 }
 
 export async function fetchToFile(params: {
-  client: DrayClient;
+  client: CommandClient;
   id: string;
   accept: string;
   path: string;
   progress: Progress;
   signal: AbortSignal;
-}): Promise<Download> {
+}): Promise<{ readonly bytes: number; readonly mediaType: string }> {
   const { client, id, accept, path, progress, signal } = params;
   const stage = progress.stage('download', 'bytes');
   const onBytes = (done: number, total?: number): void => stage.update(done, total ?? done);
-  const download = await client.download(id, { accept, path, onBytes, signal });
-  stage.finish(`${formatBytes(download.bytes)} in ${path}`);
-  return download;
+  const saved = await client.saveResult(id, { accept, path, onBytes, signal });
+  stage.finish(`${formatBytes(saved.bytes)} in ${path}`);
+  return saved;
 }
 
 /** Writes the result to stdout, no faster than its reader takes it. JSON gets a line's end on a terminal. */
 export async function fetchToStdout(params: {
-  client: DrayClient;
+  client: CommandClient;
   id: string;
   accept: string;
   terminal: Terminal;
   signal: AbortSignal;
 }): Promise<void> {
   const { client, id, accept, terminal, signal } = params;
-  const result = await client.result(id, { accept, signal });
+  const result = await client.resultStream(id, { accept, signal });
   const out = terminal.out as Stream & NodeJS.WritableStream;
   for await (const chunk of result.chunks) {
     if (!out.write(chunk)) await once(out, 'drain', { signal });

@@ -42,14 +42,6 @@ function pair(ms: number, large: number, largeName: string, small: number, small
   return rest === 0 ? head : `${head} ${rest} ${smallName}`;
 }
 
-/** "90s", "10m", "2h", "1d" or "500ms" as milliseconds; undefined where it is none of these. */
-export function parseDuration(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim());
-  if (!match) return undefined;
-  const unit = { ms: 1, s: second, m: minute, h: hour, d: day }[match[2] as 'ms' | 's' | 'm' | 'h' | 'd'];
-  return Math.round(Number(match[1]) * unit);
-}
-
 /** At most `width` characters, the last one "…" where something is left out. One line. */
 export function shorten(text: string, width: number): string {
   const line = text.replace(/\s+/g, ' ').trim();

@@ -99,16 +99,12 @@ async function list(options: ListOptions, context: Context): Promise<ExitCode> {
     throw new UsageError(`--limit: "${options.limit}" is not a number above 0`);
   const client = clientOf(context, options);
   const wanted = options.all ? Infinity : Number(options.limit);
-  const filter = {
-    ...(options.status ? { status: options.status } : {}),
-    ...(options.type === undefined ? {} : { type: options.type }),
-    ...(options.label === undefined ? {} : { label: options.label }),
-  };
+  const { status, type, label } = options;
   const found: Job[] = [];
   let cursor: JobList['nextCursor'] = null;
   do {
     const limit = Math.min(pageSize, wanted - found.length);
-    const page: JobList = await client.list({ ...filter, limit, ...(cursor === null ? {} : { cursor }) });
+    const page: JobList = await client.listPage({ status, type, label, limit, cursor });
     found.push(...page.jobs);
     cursor = page.nextCursor;
   } while (cursor !== null && found.length < wanted);

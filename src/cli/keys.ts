@@ -1,7 +1,8 @@
 /** `dray keys`: who may call the server. It works on the data folder, whether a server runs on it or not. */
 import { join } from 'node:path';
 import { Option, type Command } from 'commander';
-import { parseDuration, readOption } from '../config/options.js';
+import { readOption } from '../config/options.js';
+import { parseDuration } from '../jobs/duration.js';
 import { changeKeys, keyFileName, readKeys } from '../keys/key-file.js';
 import { newKey, scopes, viewKey, type KeyView, type Scope } from '../keys/key.js';
 import { lookOf, type Context, type Handle } from './context.js';
@@ -22,7 +23,7 @@ interface CreateOptions extends KeysOptions {
 }
 
 /** Dates above it are none in JavaScript. */
-const longestSeconds = 100 * 365 * 24 * 3_600;
+const longestMs = 1_000 * 100 * 365 * 24 * 3_600;
 
 export function addKeys(program: Command, context: Context, handle: Handle): void {
   const keys = program.command('keys').description('create, list and revoke the API keys of a data folder');
@@ -69,11 +70,11 @@ async function create(options: CreateOptions, { terminal, clock }: Context): Pro
 }
 
 function expiry(text: string, from: Date): Date {
-  const seconds = parseDuration(text);
-  if (seconds === undefined || seconds <= 0 || seconds > longestSeconds) {
+  const ms = parseDuration(text);
+  if (ms === undefined || ms <= 0 || ms > longestMs) {
     throw new UsageError(`--expires: "${text}" is not a time such as 12h or 90d, up to 100 years`);
   }
-  return new Date(from.getTime() + 1_000 * seconds);
+  return new Date(from.getTime() + ms);
 }
 
 async function list(options: KeysOptions, context: Context): Promise<ExitCode> {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import type { Clock } from '../clock.js';
+import { configFileOption } from '../config/config-file.js';
 import { options as serveOptions, readConfig, type Config } from '../config/options.js';
 import { DrayError } from '../jobs/errors.js';
 import type { Context, Handle } from './context.js';
@@ -88,6 +89,8 @@ function addServe(program: Command, params: ProgramParams, handle: Handle): void
   const serve = program
     .command('serve')
     .description('run everything on this machine: the HTTP API and the workers');
+  const { flag: configFlag, variable: configVariable, doc: configDoc } = configFileOption;
+  serve.option(`${configFlag} <file>`, `${configDoc} (${configVariable})`);
   for (const { flag, variable, type, default: fallback, doc } of serveOptions) {
     const shown =
       fallback === undefined || fallback === '' ? `(${variable})` : `(${variable}, default: ${fallback})`;

@@ -27,7 +27,7 @@ export function addQueues(program: Command, context: Context, handle: Handle): v
       .description(description)
       .action((type: string, options: CommonOptions) =>
         handle(options.json === true, async () => {
-          const queue = await clientOf(context, options).changeQueue(type, action);
+          const queue = await clientOf(context, options)[action](type);
           if (options.json) printJson(context.terminal.out, queue);
           else if (!options.quiet) print(context.terminal.out, `${type} is ${done}`);
           return exitCodes.ok;
@@ -37,7 +37,7 @@ export function addQueues(program: Command, context: Context, handle: Handle): v
 }
 
 async function list(options: CommonOptions, context: Context): Promise<ExitCode> {
-  const { queues } = await clientOf(context, options).queues();
+  const queues = await clientOf(context, options).queues();
   if (options.json) printJson(context.terminal.out, { queues });
   else print(context.terminal.out, queuesTable(queues, lookOf(context)));
   return exitCodes.ok;

@@ -1,16 +1,20 @@
 /** Waiting for a job, and telling how it ended. */
-import type { DrayClient } from '../client/http.js';
+import { ClientError } from '../client/index.js';
 import type { Job } from '../contract/job.js';
 import { isFinal } from '../jobs/life-cycle.js';
+import type { CommandClient } from './context.js';
 import { exitCodes, type ExitCode } from './failure.js';
 import { formatDuration } from './format.js';
 import type { Progress } from './progress.js';
 import { remark } from './table.js';
 import { print, type Terminal } from './terminal.js';
 
-/** Waits until the job is final and shows its progress meanwhile. */
+/** How long a server that is away is put up with, as in a restart: the job itself is safe. In ms. */
+const patienceMs = 30_000;
+
+/** Follows the job by its events until it is final, and shows its progress meanwhile. */
 export async function awaitJob(params: {
-  client: DrayClient;
+  client: CommandClient;
   id: string;
   progress: Progress;
   now: () => number;
@@ -18,20 +22,22 @@ export async function awaitJob(params: {
 }): Promise<Job> {
   const { client, id, progress, now, signal } = params;
   const stage = progress.stage('running', 'fraction');
-  const job = await client.wait(id, {
-    everySeconds: 1,
-    signal,
-    onJob: (seen) => {
-      if (isFinal(seen.status)) return;
-      const note = seen.status === 'in-progress' ? '' : remark(seen, now());
-      const attempt = seen.attempt > 1 ? `, attempt ${seen.attempt} of ${seen.maxAttempts}` : '';
-      stage.update(
-        seen.progress?.fraction ?? 0,
-        1,
-        `${seen.status}${attempt}${note === '' ? '' : `, ${note}`}`,
-      );
-    },
-  });
+  const patient = { signal, patienceMs };
+  try {
+    for await (const event of client.events(id, patient)) {
+      if (isFinal(event.status)) break;
+      // An event does not say what a job that does not run waits for.
+      const note = event.status === 'in-progress' ? '' : remark(await client.get(id, patient), now());
+      const { attempt = 0, maxAttempts = 0 } = event;
+      const tries = attempt > 1 ? `, attempt ${attempt} of ${maxAttempts}` : '';
+      const text = `${event.status}${tries}${note === '' ? '' : `, ${note}`}`;
+      stage.update(event.progress?.fraction ?? 0, 1, text);
+    }
+  } catch (error) {
+    // A server gives out a bounded number of streams; waiting without one only shows less.
+    if (!(error instanceof ClientError && error.code === 'unavailable')) throw error;
+  }
+  const job = await client.wait(id, patient);
   if (job.status === 'completed') stage.finish(`completed${runTime(job)}`);
   else {
     stage.update(job.progress?.fraction ?? 0, 1, job.status);

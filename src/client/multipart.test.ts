@@ -37,7 +37,7 @@ describe('a multipart body', () => {
       await part('a', 'with "quotes".npy', large),
       await part('b', 'empty.npy', new Uint8Array()),
     ];
-    const seen: [number, number][] = [];
+    const seen: [number, number | undefined][] = [];
     const body = await multipart({
       job: { type: 'matmul', input: { verify: false } },
       files,

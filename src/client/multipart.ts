@@ -1,7 +1,6 @@
 /** A multipart/form-data body over files, streamed, with its length known from the start. */
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { fileChunks, fileSize, type OnBytes } from './bytes.js';
 import type { StreamedBody } from './transport.js';
 
 export interface FilePart {
@@ -10,9 +9,6 @@ export interface FilePart {
   readonly path: string;
   readonly contentType: string;
 }
-
-/** Told the bytes moved so far and in all. */
-export type OnBytes = (done: number, total: number) => void;
 
 const newline = '\r\n';
 
@@ -37,7 +33,7 @@ export async function multipart(params: {
   const parts = await Promise.all(
     params.files.map(async ({ field, path, contentType }) => ({
       path,
-      size: await sizeOf(path),
+      size: await fileSize(path),
       head: Buffer.from(
         `--${boundary}${newline}Content-Disposition: form-data; name="${field}"; ` +
           `filename="${quoted(basename(path))}"${newline}Content-Type: ${contentType}${newline}${newline}`,
@@ -54,29 +50,16 @@ export async function multipart(params: {
       yield head;
       for (const part of parts) {
         yield part.head;
-        let left = part.size;
-        // `end` holds a file that grows meanwhile to the length that was announced.
-        if (left > 0) {
-          const stream = createReadStream(part.path, { end: part.size - 1, highWaterMark: 1 << 20 });
-          for await (const chunk of stream) {
-            yield chunk as Uint8Array;
-            left -= (chunk as Uint8Array).length;
-            done += (chunk as Uint8Array).length;
-            onBytes?.(done, total);
-          }
+        for await (const chunk of fileChunks(part.path, part.size)) {
+          yield chunk;
+          done += chunk.length;
+          onBytes?.(done, total);
         }
-        if (left > 0) throw new Error(`${part.path} became shorter while it was sent`);
         yield Buffer.from(newline);
       }
       yield tail;
     },
   };
-}
-
-async function sizeOf(path: string): Promise<number> {
-  const info = await stat(path);
-  if (!info.isFile()) throw Object.assign(new Error(`${path} is not a file`), { code: 'ENOTFILE', path });
-  return info.size;
 }
 
 /** As browsers write file names into the header. */

@@ -1,14 +1,19 @@
-/** One HTTP exchange over node:http, whose streams keep large bodies out of memory. */
+/** HTTP exchanges over node:http, whose streams keep large bodies out of memory. */
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { Readable } from 'node:stream';
-import { problemError, transportError } from './error.js';
+import { ClientError, problemError, stalledError, transportError, unexpectedAnswer } from './error.js';
 
 export interface StreamedBody {
   readonly contentType: string;
-  /** Bytes in all; exactly so many must come. */
-  readonly length: number;
+  /** Bytes in all, where they are known: exactly so many must come. */
+  readonly length?: number;
   chunks(): AsyncIterable<Uint8Array>;
+}
+
+export interface BytesBody {
+  readonly contentType: string;
+  readonly bytes: Uint8Array;
 }
 
 export interface Call {
@@ -16,86 +21,127 @@ export interface Call {
   /** Relative to the base address, without a leading slash. */
   readonly path: string;
   readonly accept?: string;
-  readonly json?: unknown;
-  readonly body?: StreamedBody;
-  readonly idempotencyKey?: string;
-  readonly signal?: AbortSignal;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: StreamedBody | BytesBody;
+  readonly signal?: AbortSignal | undefined;
+  /** A connection on which nothing moves for so long is given up. */
+  readonly timeoutMs: number;
 }
 
-/**
- * Sends the call and resolves with an answer below 400, its body unread.
- *
- * An answer that comes before the whole body was sent ends the sending: a refused upload is not carried on.
- * @throws ClientError; or the signal's reason when aborted; or what reading the body's source threw.
- */
-export async function exchange(base: URL, call: Call, apiKey?: string): Promise<IncomingMessage> {
-  const response = await send(base, call, apiKey);
-  const status = response.statusCode ?? 0;
-  if (status < 400) return response;
-  const text = await readText(base, response, call.signal);
-  throw problemError(status, response.headers['content-type'] ?? '', text);
+/** One answer below 400, its body unread. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  /** The body as it comes, once. Leaving it early closes the connection. @throws ClientError; the signal's reason. */
+  chunks(): AsyncGenerator<Uint8Array, void>;
 }
 
-function send(base: URL, call: Call, apiKey: string | undefined): Promise<IncomingMessage> {
-  const url = new URL(call.path, base);
-  const json = call.json === undefined ? undefined : Buffer.from(JSON.stringify(call.json));
-  const headers: Record<string, string | number> = {
-    accept: call.accept ?? 'application/json',
-    ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
-    ...(call.idempotencyKey === undefined ? {} : { 'idempotency-key': call.idempotencyKey }),
-    ...(json ? { 'content-type': 'application/json', 'content-length': json.length } : {}),
-    ...(call.body ? { 'content-type': call.body.contentType, 'content-length': call.body.length } : {}),
-  };
-  const open = url.protocol === 'https:' ? httpsRequest : httpRequest;
-  return new Promise((resolve, reject) => {
-    const request = open(url, {
-      method: call.method,
-      headers,
-      ...(call.signal ? { signal: call.signal } : {}),
+/** Where the server is, and who asks. */
+export class Connection {
+  readonly baseUrl: URL;
+  readonly #headers: Readonly<Record<string, string>>;
+
+  /** @param baseUrl ends in a slash. */
+  constructor(baseUrl: URL, apiKey: string | undefined) {
+    this.baseUrl = baseUrl;
+    this.#headers = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
+  }
+
+  /**
+   * An answer that comes before the whole body was sent ends the sending: a refused upload is not carried on.
+   *
+   * @throws ClientError; or the signal's reason when aborted; or what reading the body's source threw.
+   */
+  async open(call: Call): Promise<Answer> {
+    const response = await this.#send(call);
+    const status = response.statusCode ?? 0;
+    const chunks = (): AsyncGenerator<Uint8Array, void> => this.#read(response, call.signal);
+    if (status < 400) return { status, headers: response.headers, chunks };
+    throw problemError({
+      status,
+      contentType: response.headers['content-type'] ?? '',
+      retryAfter: response.headers['retry-after'],
+      body: await textOf(chunks()),
     });
-    const source = call.body ? Readable.from(call.body.chunks(), { objectMode: false }) : undefined;
-    let sourceError: Error | undefined;
-    request.once('response', (response) => {
-      source?.destroy();
-      // A connection on which half a request lies cannot be used again.
-      response.once('close', () => {
-        if (!request.writableFinished) request.destroy();
+  }
+
+  /** The answer's JSON; undefined where the answer has no body by its status. */
+  async json(call: Call): Promise<unknown> {
+    const answer = await this.open(call);
+    const text = await textOf(answer.chunks());
+    if (answer.status === 204) return undefined;
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw unexpectedAnswer(this.baseUrl, answer.status, 'is not JSON');
+    }
+  }
+
+  #send(call: Call): Promise<IncomingMessage> {
+    const { method, body, signal, timeoutMs } = call;
+    const url = new URL(call.path, this.baseUrl);
+    const length = body && ('bytes' in body ? body.bytes.length : body.length);
+    const headers = {
+      accept: call.accept ?? 'application/json',
+      ...this.#headers,
+      ...call.headers,
+      ...(body && { 'content-type': body.contentType }),
+      ...(length !== undefined && { 'content-length': length }),
+    };
+    const open = url.protocol === 'https:' ? httpsRequest : httpRequest;
+    return new Promise((resolve, reject) => {
+      const request = open(url, { method, headers, timeout: timeoutMs, ...(signal && { signal }) });
+      const source =
+        body && 'chunks' in body ? Readable.from(body.chunks(), { objectMode: false }) : undefined;
+      const during = source ? 'sending' : 'waiting for an answer';
+      let response: IncomingMessage | undefined;
+      let cause: Error | undefined;
+      request.once('response', (answer) => {
+        response = answer;
+        source?.destroy();
+        // A connection on which half a request lies cannot be used again.
+        answer.once('close', () => {
+          if (!request.writableFinished) request.destroy();
+        });
+        resolve(answer);
       });
-      resolve(response);
-    });
-    request.once('error', (error) => {
-      source?.destroy();
-      if (call.signal?.aborted) reject(call.signal.reason as Error);
-      else reject(sourceError ?? transportError(base, error, source ? 'sending' : 'waiting for an answer'));
-    });
-    // After the answer, errors of the abandoned request have nobody to tell.
-    request.on('error', () => undefined);
-    if (source) {
-      source.once('error', (error) => {
-        sourceError = error;
-        request.destroy(error);
+      request.on('timeout', () => {
+        // Bytes that nobody has taken yet: it is the reader who rests, not the server.
+        if (response && response.readableLength > 0) request.setTimeout(timeoutMs);
+        else {
+          cause = stalledError(this.baseUrl, timeoutMs, response ? 'reading the answer' : during);
+          (response ?? request).destroy(cause);
+        }
       });
-      source.pipe(request);
-    } else request.end(json);
-  });
-}
+      request.once('error', (error) => {
+        source?.destroy();
+        if (signal?.aborted) reject(signal.reason as Error);
+        else reject(cause ?? transportError(this.baseUrl, error, during));
+      });
+      // After the answer, errors of the abandoned request have nobody to tell.
+      request.on('error', () => undefined);
+      if (source) {
+        source.once('error', (error) => {
+          cause = error;
+          request.destroy(error);
+        });
+        source.pipe(request);
+      } else request.end(body && 'bytes' in body ? body.bytes : undefined);
+    });
+  }
 
-/** The bytes of an answer; a broken connection is a ClientError. */
-export async function* readChunks(
-  base: URL,
-  response: IncomingMessage,
-  signal?: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  try {
-    for await (const chunk of response) yield chunk as Uint8Array;
-  } catch (error) {
-    if (signal?.aborted) throw signal.reason;
-    throw transportError(base, error, 'reading the answer');
+  async *#read(response: IncomingMessage, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void> {
+    try {
+      for await (const chunk of response) yield chunk as Uint8Array;
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      throw error instanceof ClientError ? error : transportError(this.baseUrl, error, 'reading the answer');
+    }
   }
 }
 
-export async function readText(base: URL, response: IncomingMessage, signal?: AbortSignal): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of readChunks(base, response, signal)) chunks.push(chunk);
-  return Buffer.concat(chunks).toString('utf8');
+async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
+  const read: Uint8Array[] = [];
+  for await (const chunk of chunks) read.push(chunk);
+  return Buffer.concat(read).toString('utf8');
 }

@@ -14,7 +14,7 @@ describe('the server address', () => {
     ['localhost:9000', 'http://localhost:9000/'],
     ['10.0.0.7:80', 'http://10.0.0.7/'],
     ['[::1]:8080', 'http://[::1]:8080/'],
-    ['https://dray.example/behind/a/path', 'https://dray.example/behind/a/path/'],
+    ['https://dray.example/behind/a/path', 'https://dray.example/behind/a/path'],
     ['http://dray.example/?x=1#y', 'http://dray.example/'],
   ])('takes %s as %s', (text, href) => {
     expect(serverAddress(text, {}).href).toBe(href);

@@ -15,7 +15,7 @@ export function environment(): Environment {
 
 /**
  * The server to talk to: the flag, else DRAY_SERVER, else the default of `dray serve`. The scheme may be left
- * out. The URL ends in a slash, so that relative paths resolve below it.
+ * out.
  *
  * @throws AddressError where it is no http or https address.
  */
@@ -33,7 +33,6 @@ export function serverAddress(flag: string | undefined, env: Environment = envir
   }
   url.search = '';
   url.hash = '';
-  if (!url.pathname.endsWith('/')) url.pathname += '/';
   return url;
 }
 

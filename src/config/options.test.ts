@@ -1,5 +1,8 @@
-import { describe, expect, it } from 'vitest';
-import { parseBytes, parseDuration, parseShare, readConfig } from './options.js';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { options, parseBytes, parseShare, readConfig } from './options.js';
 
 describe('sizes', () => {
   it.each([
@@ -14,22 +17,6 @@ describe('sizes', () => {
 
   it.each(['', 'g', '-1', '1x', '1e9', '0x10'])('refuses "%s"', (text) =>
     expect(parseBytes(text)).toBeUndefined(),
-  );
-});
-
-describe('durations', () => {
-  it.each([
-    ['0', 0],
-    ['2.5', 2.5],
-    ['250ms', 0.25],
-    ['60s', 60],
-    ['5m', 300],
-    ['2h', 7_200],
-    ['7d', 604_800],
-  ])('takes %s', (text, seconds) => expect(parseDuration(text)).toBe(seconds));
-
-  it.each(['', 's', '-1', '1w', '1e3'])('does not take "%s"', (text) =>
-    expect(parseDuration(text)).toBeUndefined(),
   );
 });
 
@@ -51,6 +38,16 @@ describe('the configuration', () => {
     expect(readConfig({ tasks: './a.js, ../b c.mjs,' }, {}).tasks).toEqual(['./a.js', '../b c.mjs']);
     expect(readConfig({}, { DRAY_TASKS: '/x.js' }).tasks).toEqual(['/x.js']);
     expect(readConfig({}, {}).tasks).toEqual([]);
+  });
+
+  it('takes a time in any unit, and a bare one as seconds', () => {
+    const times = { slo: '250ms', drainTarget: '2.5', keepFor: '1.5h', keepUploads: '7d' };
+    expect(readConfig(times, {})).toMatchObject({
+      slo: 0.25,
+      drainTarget: 2.5,
+      keepFor: 5_400,
+      keepUploads: 604_800,
+    });
   });
 
   it('takes flags before variables before defaults', () => {
@@ -110,4 +107,55 @@ describe('shares', () => {
   it.each(['', '%', '-0.1', '0.8x', '8/10'])('may not be given as "%s"', (text) =>
     expect(parseShare(text)).toBeUndefined(),
   );
+});
+
+describe('the file of options', () => {
+  let folder: string;
+  let config: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'dray-config-'));
+    config = join(folder, 'dray.json');
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  it('is taken before the defaults, after variables and flags', async () => {
+    const content = { port: 1, host: '::1', keepFor: '2h', slo: 0.5, diskShare: '70%', bodyLimit: '1g' };
+    await writeFile(config, `\uFEFF${JSON.stringify(content)}`);
+    const environment = { DRAY_CONFIG: config, DRAY_PORT: '2', DRAY_HOST: 'localhost' };
+    expect(readConfig({ port: '3' }, environment)).toMatchObject({
+      port: 3,
+      host: 'localhost',
+      keepFor: 7_200,
+      slo: 0.5,
+      diskShare: 0.7,
+      bodyLimit: 1_073_741_824,
+      data: './.dray',
+    });
+    expect(readConfig({ config }, { DRAY_CONFIG: 'no-such-file' }).port).toBe(1);
+  });
+
+  it('takes every option of the table as its variable does', async () => {
+    const values = options.flatMap(({ name, variable, default: text }) =>
+      text === undefined ? [] : [{ name, variable, text }],
+    );
+    await writeFile(config, JSON.stringify(Object.fromEntries(values.map(({ name, text }) => [name, text]))));
+    const environment = Object.fromEntries(values.map(({ variable, text }) => [variable, text]));
+    expect(readConfig({ config }, {})).toEqual(readConfig({}, environment));
+  });
+
+  it.each([
+    ['{"prot": 1}', 'dray.json: "prot" is not an option; there are port, host'],
+    ['{"port": 70000}', 'dray.json, "port": "70000" is not a whole number from 0 to 65535'],
+    ['{"port": null}', 'dray.json: "port" must be a text, a number'],
+    ['{"blas": {"path": "x"}}', 'dray.json: "blas" must be'],
+    ['{"port": 1', 'dray.json: is not JSON: '],
+    ['[1]', 'dray.json: must be a JSON object'],
+  ])('names itself and the key that is wrong: %s', async (content, message) => {
+    await writeFile(config, content);
+    expect(() => readConfig({ config }, {})).toThrow(message);
+  });
+
+  it('must be there where it is named', () => {
+    expect(() => readConfig({ config }, {})).toThrow('dray.json: cannot be read (ENOENT)');
+  });
 });

@@ -1,12 +1,14 @@
-/** The option table: flags, variables, help and docs all come from here. */
+/** The option table: flags, variables, keys of the file, help and docs all come from here. */
+import { configFileOption, readConfigFile } from './config-file.js';
 import { availableMachine } from './machine.js';
+import { parseDuration } from '../jobs/duration.js';
 import { DrayError } from '../jobs/errors.js';
 import { GiB, KiB, limits, MiB } from '../jobs/limits.js';
 
 type OptionType = 'string' | 'integer' | 'bytes' | 'duration' | 'share' | 'files' | 'switch';
 
 export interface Option {
-  /** camelCase: the key in Config. */
+  /** camelCase: the key in Config and in the file. */
   readonly name: keyof Config;
   readonly flag: string;
   readonly variable: string;
@@ -297,14 +299,6 @@ export function parseBytes(text: string): number | undefined {
   return Math.floor(Number(match[1]) * unit);
 }
 
-/** "250ms", "60s", "5m", "2h", "7d" or plain seconds, as seconds; undefined where it is none of these. */
-export function parseDuration(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/.exec(text.trim());
-  if (!match) return undefined;
-  const units = { ms: 0.001, s: 1, m: 60, h: 3_600, d: day };
-  return Number(match[1]) * units[(match[2] ?? 's') as keyof typeof units];
-}
-
 /** "0.8" or "80%", as a number; undefined where it is none of these. */
 export function parseShare(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*(%?)$/.exec(text.trim());
@@ -320,22 +314,36 @@ function parseFiles(text: string): string[] {
 }
 
 /**
- * The frozen configuration from flags (by option name), environment and defaults, in this order.
- * @throws DrayError `invalid-request` that names the option.
+ * The frozen configuration from flags (by option name), environment, the file that one of them names, and defaults,
+ * in this order.
+ * @throws DrayError `invalid-request` that names the option, and the file where it comes from there.
  */
 export function readConfig(
   flags: Readonly<Record<string, unknown>>,
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Config {
   const machine = availableMachine();
+  const { config } = flags;
+  const file = typeof config === 'string' ? config : environment[configFileOption.variable] || undefined;
+  const names = options.map(({ name }) => name);
+  const fromFile = file === undefined ? new Map<string, string>() : readConfigFile(file, names);
   const values: Record<string, Value | undefined> = {};
   for (const option of options) {
     const given = flags[option.name];
-    const text =
+    const chosen =
       typeof given === 'string' || typeof given === 'number' || typeof given === 'boolean'
         ? String(given)
-        : environment[option.variable] || option.default; // an empty variable is one that is not set
-    values[option.name] = text === undefined ? undefined : parse(option, text);
+        : environment[option.variable] || undefined; // an empty variable is one that is not set
+    const filed = chosen === undefined ? fromFile.get(option.name) : undefined;
+    const text = chosen ?? filed ?? option.default;
+    try {
+      values[option.name] = text === undefined ? undefined : parse(option, text);
+    } catch (error) {
+      if (filed === undefined || !(error instanceof DrayError)) throw error;
+      const where = `${file ?? ''}, "${option.name}"`;
+      const message = error.message.replace(`${option.flag} (${option.variable})`, where);
+      throw new DrayError(error.code, message, { field: option.name });
+    }
   }
   const usable = memoryShare * machine.memory;
   const least = Number(values['minExecutors']);
@@ -368,9 +376,14 @@ export function readOption(
   return given ?? (environment[option.variable] || (option.default ?? ''));
 }
 
+function parseSeconds(text: string): number | undefined {
+  const ms = parseDuration(text, { bare: 's' });
+  return ms === undefined ? undefined : ms / 1_000;
+}
+
 const parsers = {
   bytes: parseBytes,
-  duration: parseDuration,
+  duration: parseSeconds,
   share: parseShare,
   integer: (text: string) => (/^\d+$/.test(text) ? Number(text) : undefined),
 };

@@ -68,7 +68,7 @@ export const Job = Type.Object(
       Type.Boolean({ description: 'True where the job is pending and waits for a place of its key.' }),
     ),
     labels: Type.Record(Type.String(), Type.String()),
-    input: Type.Unknown({ description: 'Absent where it is stored as a blob.' }),
+    input: Type.Optional(Type.Unknown({ description: 'Absent where it is stored as a blob.' })),
     inputBlob: Type.Optional(Type.String({ description: 'The blob that holds an input above 32 KiB.' })),
     attempt: Type.Integer({ description: 'Attempts started so far; 0 before the first.' }),
     maxAttempts: Type.Integer(),

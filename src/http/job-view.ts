@@ -31,7 +31,7 @@ export function viewJob(job: Job): JobView {
       startedAt: iso(attempt.startedAt),
       endedAt: iso(attempt.endedAt),
     })),
-  } as JobView;
+  };
 }
 
 function payload(name: string, value: Payload): Record<string, unknown> {

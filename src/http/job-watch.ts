@@ -1,6 +1,7 @@
 /** Waiting for a job to end: by event where one arrives, by reading again where it was lost. */
 import type { Clock } from '../clock.js';
 import type { Engine, Job } from '../engine/engine.js';
+import { parseDuration } from '../jobs/duration.js';
 import { DrayError } from '../jobs/errors.js';
 import { isFinal } from '../jobs/life-cycle.js';
 import { limits } from '../jobs/limits.js';
@@ -74,10 +75,7 @@ export class JobWatch {
 /** "30s", "500ms", "1m" or seconds as a number, in ms. @throws DrayError `invalid-request`. */
 export function parseWait(text: string | undefined): number {
   if (text === undefined) return 0;
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(text);
-  const ms = match
-    ? Number(match[1]) * { ms: 1, s: 1_000, m: 60_000 }[(match[2] ?? 's') as 'ms' | 's' | 'm']
-    : NaN;
+  const ms = parseDuration(text, { bare: 's' }) ?? Infinity;
   if (ms <= limits.wait) return ms;
   throw new DrayError(
     'invalid-request',

@@ -17,11 +17,23 @@ export type AfterFailure =
 
 /**
  * Exponential backoff with full jitter: uniform in [0, min(cap, base × factor^(attempt − 1))), which spreads
- * the retries of jobs that failed together (M. Brooker, "Exponential Backoff and Jitter", 2015).
+ * the retries of those that failed together (M. Brooker, "Exponential Backoff and Jitter", 2015).
  *
  * @param attempt the attempt that failed, 1-based.
  * @param random uniform in [0, 1).
+ * @returns whole milliseconds.
  */
+export function backoff(params: {
+  attempt: number;
+  policy: Omit<RetryPolicy, 'attempts'>;
+  random: number;
+}): number {
+  const { baseMs, factor, capMs } = params.policy;
+  const growth = Math.min(factor ** (params.attempt - 1), Number.MAX_VALUE); // 0 × Infinity would be NaN
+  return Math.floor(params.random * Math.min(capMs, baseMs * growth));
+}
+
+/** Whether a failed attempt is followed by another one, and when: see `backoff`. */
 export function afterFailure(params: {
   attempt: number;
   maxAttempts: number;
@@ -31,8 +43,5 @@ export function afterFailure(params: {
 }): AfterFailure {
   if (params.permanent) return { kind: 'give-up', because: 'permanent' };
   if (params.attempt >= params.maxAttempts) return { kind: 'give-up', because: 'attempts-used-up' };
-  const { baseMs, factor, capMs } = params.policy;
-  const growth = Math.min(factor ** (params.attempt - 1), Number.MAX_VALUE); // 0 × Infinity would be NaN
-  const ceiling = Math.min(capMs, baseMs * growth);
-  return { kind: 'retry', delayMs: Math.floor(params.random * ceiling) };
+  return { kind: 'retry', delayMs: backoff(params) };
 }

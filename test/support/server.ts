@@ -28,6 +28,8 @@ export interface ServerOptions {
   readonly data?: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Another program than this checkout's. */
+  readonly main?: string;
 }
 
 /** Resolves when the server says that it is ready; rejects with its output when it ends before. */
@@ -35,7 +37,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   const data = options.data ?? (await mkdtemp(join(tmpdir(), 'dray-test-')));
   const child = spawn(
     process.execPath,
-    [main, 'serve', '--port', '0', '--data', data, ...(options.args ?? [])],
+    [options.main ?? main, 'serve', '--port', '0', '--data', data, ...(options.args ?? [])],
     { env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let output = '';

@@ -5,6 +5,7 @@ import { Problem } from '../../contract/problem.js';
 import { BulkChange, BulkChanged } from '../../contract/queue.js';
 import type { JobFilter } from '../../engine/engine.js';
 import { DrayError } from '../../jobs/errors.js';
+import { parseLabel } from '../../jobs/label.js';
 import { isFinal } from '../../jobs/life-cycle.js';
 import { RawValueSink } from '../../json/raw.js';
 import { readJson } from '../../json/read.js';
@@ -95,10 +96,10 @@ function filterOf({ status, type, label, all }: BulkChange, change: Change): Job
       change === 'redrive' ? 'only failed jobs can be re-driven' : 'only unfinished jobs can be cancelled';
     throw new DrayError('invalid-request', `status: "${status}": ${fitting}`, { field: 'status' });
   }
-  const [name, ...value] = label?.split('=') ?? [];
+  const wanted = label === undefined ? undefined : parseLabel(label);
   return {
     ...(status !== undefined && { status }),
     ...(type !== undefined && { type }),
-    ...(name !== undefined && { label: { name, value: value.join('=') } }),
+    ...(wanted && { label: wanted }),
   };
 }

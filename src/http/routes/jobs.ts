@@ -13,6 +13,7 @@ import {
 import { Problem } from '../../contract/problem.js';
 import type { Job as EngineJob, JobFilter, Outcome } from '../../engine/engine.js';
 import { DrayError } from '../../jobs/errors.js';
+import { parseLabel } from '../../jobs/label.js';
 import { isFinal } from '../../jobs/life-cycle.js';
 import { limits } from '../../jobs/limits.js';
 import type { App, Dependencies } from '../dependencies.js';
@@ -121,7 +122,7 @@ export function jobRoutes(app: App, dependencies: Dependencies): void {
         limit,
         ...(status === undefined ? {} : { status }),
         ...(type === undefined ? {} : { type }),
-        ...(label === undefined ? {} : { label: parseLabel(label) }),
+        ...(label === undefined ? {} : { label: labelOf(label) }),
         ...(cursor === undefined ? {} : { cursor }),
       });
       return { jobs: page.jobs.map(viewJob), nextCursor: page.nextCursor ?? null };
@@ -215,10 +216,9 @@ function refuseQuery(query: unknown): void {
   throw new DrayError('invalid-request', `${field}: ${why}`, { field });
 }
 
-/** No name holds a separator, a value may. */
-function parseLabel(text: string): NonNullable<JobFilter['label']> {
-  const [, name, value] = /^([^=:]+)[=:](.*)$/s.exec(text) ?? [];
-  if (name !== undefined && value !== undefined) return { name, value };
+function labelOf(text: string): NonNullable<JobFilter['label']> {
+  const label = parseLabel(text);
+  if (label) return label;
   throw new DrayError('invalid-request', 'querystring.label: must be name=value, such as team=red', {
     field: 'querystring.label',
   });
