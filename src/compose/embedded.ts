@@ -9,7 +9,7 @@ import type { Config } from '../config/options.js';
 import { environment } from '../config/environment.js';
 import { version } from '../config/version.js';
 import { Autoscaler } from '../control/autoscaler.js';
-import { QueueBound } from '../control/queue-bound.js';
+import { Bound, diskBound, queueBound } from '../control/bounds.js';
 import { Reconciler } from '../control/reconciler.js';
 import { Retention } from '../control/retention.js';
 import type { Engine } from '../engine/engine.js';
@@ -111,10 +111,11 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
   const workers = () => [worker.info()];
   const metrics = new Metrics({ engine, workers, scaling: () => autoscaler.plan(), clock });
   const reconciler = new Reconciler({ engine, clock, log });
+  const disk = { space: () => spaceOf(folder), blobBytes: () => blobs.usage() };
   const retention = new Retention({
     engine,
     blobs,
-    disk: { space: () => spaceOf(folder), blobBytes: () => blobs.usage() },
+    disk,
     clock,
     log,
     policy: {
@@ -124,7 +125,8 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
       keepUploadsMs: 1_000 * config.keepUploads,
     },
   });
-  const queueBound = new QueueBound({ engine, clock, maxWaiting: config.maxWaiting });
+  const queue = new Bound({ clock, measure: queueBound(engine, config.maxWaiting) });
+  const room = new Bound({ clock, measure: diskBound(disk, config.minFree) });
   const app = await buildServer(
     {
       engine,
@@ -135,7 +137,11 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
       healthy: () => worker.healthy,
       scaling: () => autoscaler.plan(),
       metrics,
-      refuseWhenFull: () => queueBound.refuseWhenFull(),
+      refuseWhenFull: () => {
+        room.refuseWhenFull();
+        queue.refuseWhenFull();
+      },
+      refuseWithoutRoom: () => room.refuseWhenFull(),
       bodyLimit: config.bodyLimit,
       loopbackOnly: true,
       version,
@@ -152,13 +158,13 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
   worker.start();
   autoscaler.start();
   retention.start();
-  await queueBound.start();
+  await Promise.all([queue.start(), room.start()]);
 
   let closing: Promise<void> | undefined;
   const close = async (drained: Promise<void>): Promise<void> => {
     const closed = app.close();
     const scaled = autoscaler.stop();
-    const kept = Promise.all([retention.stop(), queueBound.stop()]);
+    const kept = Promise.all([retention.stop(), queue.stop(), room.stop()]);
     await drained;
     app.server.closeIdleConnections();
     const cancelTimer = clock.after(lingerMs, () => app.server.closeAllConnections());

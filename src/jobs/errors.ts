@@ -154,7 +154,7 @@ export const errorCatalogue = catalogue({
     status: 507,
     permanent: false,
     title: 'The disk is full',
-    help: 'Free space in the data folder. Accepted jobs are safe and go on when there is room.',
+    help: 'Free space in the data folder; --min-free is how much must be left for new jobs and uploads. Accepted jobs are safe, and go on when there is room.',
   },
   unavailable: {
     status: 503,
