@@ -10,6 +10,9 @@ import { DrayError } from '../jobs/errors.js';
 import { defaultRetry } from '../jobs/retry.js';
 import type { TaskRegistry } from './registry.js';
 
+/** Far longer than it takes from here to the store, also behind the other jobs of a batch. */
+const keptMs = 5 * 60_000;
+
 /**
  * Turns a request into a job that may be queued: its type is known, its input fits the schema and the task's
  * own rules, and what is large is stored as a blob.
@@ -23,6 +26,7 @@ export async function admit(
   const task = context.tasks.get(request.type);
   const given = request.input === undefined ? {} : request.input;
   context.tasks.checkInput(request.type, given);
+  await keepBlobs(context.blobs, blobsOf(given, 'input'));
   const input = task.admit
     ? await task.admit(given, { blobs: context.blobs, maxMatrixElements: limits.matrixElements })
     : given;
@@ -45,6 +49,14 @@ export async function admit(
     labels,
     blobs: 'blob' in payload ? [...named, payload.blob] : named,
   };
+}
+
+/**
+ * Retention may have found that no job uses these, and be about to remove them. What is kept stays until the job is
+ * stored and uses it; what is gone by now is found missing by whoever looks for it after this.
+ */
+async function keepBlobs(blobs: BlobStore, named: readonly string[]): Promise<void> {
+  for (const id of named) await blobs.keep({ id, forMs: keptMs });
 }
 
 /** @returns undefined where the job may run at once. */

@@ -6,6 +6,8 @@ import { DrayError } from '../../src/jobs/errors.js';
 
 export class MemoryBlobs implements BlobStore {
   readonly #blobs = new Map<string, { bytes: Uint8Array; info: BlobInfo }>();
+  /** For ever. */
+  readonly #kept = new Set<string>();
   /** Writers that were neither committed nor aborted. */
   open = 0;
 
@@ -87,7 +89,13 @@ export class MemoryBlobs implements BlobStore {
     return Promise.resolve([...this.#blobs.values()].reduce((sum, { bytes }) => sum + bytes.length, 0));
   }
 
-  delete({ id }: { id: string }): Promise<boolean> {
+  keep({ id }: { id: string }): Promise<boolean> {
+    if (this.#blobs.has(id)) this.#kept.add(id);
+    return Promise.resolve(this.#blobs.has(id));
+  }
+
+  delete({ id, unlessKept }: { id: string; unlessKept?: boolean }): Promise<boolean> {
+    if (unlessKept && this.#kept.has(id)) return Promise.resolve(false);
     return Promise.resolve(this.#blobs.delete(id));
   }
 
