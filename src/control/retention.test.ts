@@ -148,15 +148,17 @@ describe('keeping house', () => {
   });
 
   describe('while a submission names a blob that was just found unused', () => {
-    /** Tells of each answer of the store before retention acts on it. */
-    const racing = (between: () => Promise<unknown>): Engine =>
-      new Proxy(engine, {
+    /** Submits after the store has answered, and before retention acts on the answer. */
+    const racing = (asked: keyof Engine): Engine => {
+      let submitted: Promise<void> | undefined;
+      return new Proxy(engine, {
         get: (target, name: keyof Engine) => async (params: never) => {
           const answer: unknown = await (target[name] as (given: never) => Promise<unknown>)(params);
-          if (name === 'unusedBlobs' || name === 'prune') await between();
+          if (name === asked) await (submitted ??= submission());
           return answer;
         },
       });
+    };
     let named: string;
     const submission = async () => {
       const tasks = new TaskRegistry([echo]);
@@ -169,16 +171,14 @@ describe('keeping house', () => {
 
     it('leaves an old upload', async () => {
       clock.advance(2 * day);
-      expect(await keeper({}, racing(submission)).keepHouse()).toEqual(nothing);
+      expect(await keeper({}, racing('unusedBlobs')).keepHouse()).toEqual(nothing);
       expect(await stored()).toEqual([named]);
     });
 
     it('leaves what only a job of before had used', async () => {
       await finish({ blobs: [named] });
       clock.advance(8 * day);
-      let submitted: Promise<void> | undefined;
-      const once = () => (submitted ??= submission());
-      expect(await keeper({}, racing(once)).keepHouse()).toEqual({ jobs: 1, blobs: 0, unusedBlobs: 0 });
+      expect(await keeper({}, racing('prune')).keepHouse()).toEqual({ jobs: 1, blobs: 0, unusedBlobs: 0 });
       expect(await stored()).toEqual([named]);
     });
   });
