@@ -1,5 +1,5 @@
 /** `dray serve`: everything on one machine. API, controller and worker live in this process, executors do not. */
-import { mkdir, statfs } from 'node:fs/promises';
+import { mkdir, stat, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { forgetWriter, openFilesystemBlobs } from '../blobs/filesystem.js';
@@ -17,7 +17,7 @@ import { openSqliteEngine } from '../engine/sqlite/index.js';
 import { Metrics } from '../http/metrics.js';
 import { buildServer } from '../http/server.js';
 import { DrayError } from '../jobs/errors.js';
-import { leases, scaling } from '../jobs/limits.js';
+import { leases, limits, scaling } from '../jobs/limits.js';
 import { loadKernel } from '../tasks/matmul/kernel/load.js';
 import type { TaskLog } from '../tasks/task.js';
 import { Worker } from '../worker/worker.js';
@@ -65,6 +65,7 @@ async function startOn(engine: Engine, folder: string, config: Config): Promise<
   const blobs = await openFilesystemBlobs({ folder: blobFolder, clock, cleanTemporary: true });
   const tasks = builtInTasks({ blas: config.blas, simulate: config.simulate });
   await sayKernel(log, config.blas);
+  await sayUnchecked(log, join(folder, 'jobs.sqlite'));
   const worker = new Worker({
     engine,
     clock,
@@ -202,6 +203,16 @@ function executorArgument(params: { config: Config; blobs: string; writer: strin
     ...(blas === undefined ? {} : { blas }),
   };
   return JSON.stringify(argument);
+}
+
+/** Says at start where the database was too large to be checked. */
+async function sayUnchecked(log: TaskLog, file: string): Promise<void> {
+  const { size } = await stat(file);
+  if (size <= limits.checkedAtStart) return;
+  log.warn('the database was not checked at start, as it is large; a stopped one is by dray doctor', {
+    bytes: size,
+    checkedUpTo: limits.checkedAtStart,
+  });
 }
 
 /** Says at start which kernel multiplies matrices, and how to get the fast one where it is missing. */
