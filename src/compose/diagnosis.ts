@@ -8,6 +8,7 @@ import { availableMachine } from '../config/machine.js';
 import { readConfig, type Config } from '../config/options.js';
 import { DrayError } from '../jobs/errors.js';
 import { openDatabase } from '../engine/sqlite/database.js';
+import { inspectDatabase } from '../engine/sqlite/inspect.js';
 import type { Finding } from '../jobs/diagnosis.js';
 import { GiB, MiB } from '../jobs/limits.js';
 import { leastFree } from '../jobs/retention.js';
@@ -30,6 +31,7 @@ const network = new Set([0x6969, 0xff534d42, 0xfe534d42, 0x517b]);
 /** Options of the server come from the environment, as a server started now would have them. */
 export async function diagnose(params: { data: string; server?: string }): Promise<Finding[]> {
   const folder = resolve(params.data);
+  const file = join(folder, 'jobs.sqlite');
   const config = (): Config => readConfig({ data: folder }, environment);
   const checks: Readonly<Record<string, () => Verdict | Promise<Verdict>>> = {
     node: checkNode,
@@ -39,8 +41,8 @@ export async function diagnose(params: { data: string; server?: string }): Promi
     folder: () => checkFolderRights(folder),
     disk: () => checkDisk(existing(folder), config().minFree),
     durability: () => checkDurability(existing(folder)),
-    database: () => checkDatabase(join(folder, 'jobs.sqlite')),
-    server: () => checkServer(params.server),
+    database: () => checkDatabase(file),
+    server: () => checkServer(file, params.server),
   };
   const findings: Finding[] = [];
   for (const [check, run] of Object.entries(checks)) {
@@ -146,10 +148,9 @@ async function checkDurability(folder: string): Promise<Verdict> {
 }
 
 /** A database that a server has open is the server's. */
-async function checkDatabase(file: string): Promise<Verdict> {
-  if (!existsSync(file)) return ok('none yet');
-  const { inspectDatabase } = await import('../engine/sqlite/inspect.js');
-  const found = inspectDatabase(file);
+function checkDatabase(file: string): Verdict {
+  const found = existsSync(file) ? inspectDatabase(file) : undefined;
+  if (found === undefined) return ok('none yet');
   if (found === 'in use') return ok('a server has it open');
   if (found.damage !== undefined)
     return wrong(
@@ -159,13 +160,15 @@ async function checkDatabase(file: string): Promise<Verdict> {
   return ok(`whole, ${size(found.bytes)}`);
 }
 
-async function checkServer(given: string | undefined): Promise<Verdict> {
+async function checkServer(file: string, given: string | undefined): Promise<Verdict> {
   const address = serverAddress(given).href;
   let response: Response;
   try {
     response = await fetch(new URL('/readyz', address), { signal: AbortSignal.timeout(answerWithinMs) });
   } catch {
-    return ok(`none answers at ${address}`);
+    const detail = `none answers at ${address}`;
+    if (!existsSync(file) || inspectDatabase(file) !== 'in use') return ok(detail);
+    return warning(`${detail}, but one has the folder open`, 'Name its address with --server.');
   }
   if (response.ok) return ok(`ready at ${address}`);
   return wrong(`${address} answers ${response.status} to /readyz`, 'See its log.');

@@ -43,6 +43,7 @@ describe('the doctor', () => {
     const busy = findings(['--server', server.url]);
     expect(busy.of('server')).toMatchObject({ state: 'ok', detail: `ready at ${server.url}/` });
     expect(busy.of('database')).toMatchObject({ state: 'ok', detail: 'a server has it open' });
+    expect(findings(nobody).of('server')).toMatchObject({ state: 'warning' });
     await server.stop();
     expect(findings(nobody).of('database')?.detail).toMatch(/^whole, \d+ MiB$/);
   });
