@@ -1,4 +1,4 @@
-// Compiles src/ into dist/ and copies the files that the compiler leaves behind (SQL). The new dist/ takes the
+// Compiles src/ into dist/ and copies the files that the compiler leaves behind (SQL, the page). The new dist/ takes the
 // old one's place at the end, so that a failed build breaks nothing that works.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, renameSync, rmSync } from 'node:fs';
@@ -20,7 +20,9 @@ try {
 } catch {
   process.exit(1); // the compiler has said why
 }
-cpSync(join(root, 'src/engine/sqlite/sql'), join(next, 'engine/sqlite/sql'), { recursive: true });
+for (const folder of ['engine/sqlite/sql', 'http/page']) {
+  cpSync(join(root, 'src', folder), join(next, folder), { recursive: true });
+}
 chmodSync(join(next, 'main.js'), 0o755);
 if (existsSync(dist)) renameSync(dist, old);
 renameSync(next, dist);

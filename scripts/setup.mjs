@@ -1,5 +1,5 @@
 // Installs what a fresh checkout lacks: the npm packages, a fast BLAS library, and with --python a virtual
-// environment with numpy and locust. Silent where nothing is missing. Only failing npm packages end it with an
+// environment with numpy and locust, with --browser Chromium. Silent where nothing is missing. Only failing npm packages end it with an
 // error: everything works without the rest, only slower or less tested.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const windows = process.platform === 'win32';
 
 /** @returns false where the packages are missing and could not be installed. */
-export function setup({ python = false } = {}) {
+export function setup({ python = false, browser = false } = {}) {
   if (!packagesInstalled()) {
     say('installing the npm packages');
     const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {
@@ -25,6 +25,7 @@ export function setup({ python = false } = {}) {
   }
   installBlas();
   if (python) installPython();
+  if (browser) installBrowser();
   return true;
 }
 
@@ -60,18 +61,35 @@ function installBlas() {
     return;
   }
   say(`installing Debian's ${blasPackage}, the fast kernel for matrix products`);
+  const failure = installPackage(blasPackage);
+  if (failure) say(`that did not work (${failure}): going on with the slow kernel`);
+}
+
+/** The test of the page at / runs in it; without one it is skipped. */
+function installBrowser() {
+  const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+  if (names.some((name) => succeeds(name, ['--version']))) return;
+  if (process.platform !== 'linux' || process.getuid() !== 0 || !succeeds('apt-get', ['--version'])) {
+    say('no Chromium found: the test of the page is skipped');
+    return;
+  }
+  say("installing Debian's chromium, for the test of the page");
+  const failure = installPackage('chromium');
+  if (failure) say(`that did not work (${failure}): the test of the page is skipped`);
+}
+
+/** One of Debian's, by root. @returns why it could not be installed, where it could not. */
+function installPackage(name) {
   const apt = (...args) =>
     spawnSync('apt-get', args, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
       timeout: 300_000,
     });
-  if (!succeeds('apt-cache', ['show', blasPackage])) apt('update');
-  const installed = apt('install', '-y', '--no-install-recommends', blasPackage);
-  if (installed.status !== 0) {
-    const why = installed.error?.message ?? String(installed.stderr).trim().split('\n').at(-1);
-    say(`that did not work (${why}): going on with the slow kernel`);
-  }
+  if (!succeeds('apt-cache', ['show', name])) apt('update');
+  const installed = apt('install', '-y', '--no-install-recommends', name);
+  if (installed.status === 0) return undefined;
+  return installed.error?.message ?? String(installed.stderr).trim().split('\n').at(-1);
 }
 
 function openBlasFound() {
@@ -125,5 +143,6 @@ function say(text) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  if (!setup({ python: process.argv.includes('--python') })) process.exitCode = 1;
+  const wanted = (name) => process.argv.includes(`--${name}`);
+  if (!setup({ python: wanted('python'), browser: wanted('browser') })) process.exitCode = 1;
 }

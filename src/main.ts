@@ -19,6 +19,10 @@ const program = buildProgram({
     const { serve } = await import('./compose/embedded.js');
     await serve(config);
   },
+  diagnose: async (params) => {
+    const { diagnose } = await import('./compose/diagnosis.js');
+    return diagnose(params);
+  },
   checkFolder: async (data) => {
     const { checkFolder } = await import('./compose/doctor.js');
     return checkFolder(data);

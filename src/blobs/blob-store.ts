@@ -56,8 +56,13 @@ export interface BlobStore {
   list(params: { after?: string; limit: number }): Promise<readonly string[]>;
   /** Bytes that all blobs take together, about. Costs a look at each of them. */
   usage(): Promise<number>;
-  /** True where there was such a blob. */
-  delete(params: { id: string }): Promise<boolean>;
+  /**
+   * Keeps the blob from `delete` with `unlessKept` for so long, in ms: a job that will use it is on its way.
+   * @returns false where there is no such blob; then there never will be.
+   */
+  keep(params: { id: string; forMs: number }): Promise<boolean>;
+  /** True where there was such a blob, and, with `unlessKept`, nobody keeps it; then it is gone. */
+  delete(params: { id: string; unlessKept?: boolean }): Promise<boolean>;
   /** Aborts what is not committed. */
   close(): Promise<void>;
 }

@@ -8,7 +8,7 @@
  * A shelf is the first digits of the UUIDv7, 17 minutes each: ids in order are shelves in order, and no shelf
  * grows too large to list. A damaged file cannot be read and has no stat, but is listed and can be deleted.
  */
-import { closeSync, fstatSync, openSync, renameSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, renameSync, statSync, utimesSync } from 'node:fs';
 import { mkdir, readdir, rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Clock } from '../clock.js';
@@ -169,11 +169,36 @@ class FilesystemBlobs implements BlobStore {
     return bytes;
   }
 
-  /** A crash right after may bring the blob back. */
-  async delete({ id }: { id: string }): Promise<boolean> {
+  /**
+   * A time of change that lies ahead says how long the blob is kept: it costs no file, and every process sees it.
+   * Like the look before a deletion it is a direct call, so that within a process nothing comes in between.
+   */
+  // eslint-disable-next-line @typescript-eslint/require-await -- other stores have to ask their server
+  async keep({ id, forMs }: { id: string; forMs: number }): Promise<boolean> {
     if (!idShape.test(id)) return false;
     try {
-      await unlink(this.#pathOf(id));
+      const now = this.#clock.now();
+      utimesSync(this.#pathOf(id), now / 1_000, (now + forMs) / 1_000);
+      return true;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error;
+    }
+  }
+
+  /** A crash right after may bring the blob back. */
+  async delete({ id, unlessKept = false }: { id: string; unlessKept?: boolean }): Promise<boolean> {
+    if (!idShape.test(id)) return false;
+    try {
+      let path = this.#pathOf(id);
+      if (unlessKept) {
+        if (statSync(path).mtimeMs > this.#clock.now()) return false;
+        // Gone in the same turn, while the removal of a large file may take long.
+        const aside = join(this.#temporary, id);
+        renameSync(path, aside);
+        path = aside;
+      }
+      await unlink(path);
       return true;
     } catch (error) {
       if (isMissing(error)) return false;

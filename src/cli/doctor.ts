@@ -1,48 +1,73 @@
 /** `dray doctor`: what is wrong with a data folder. */
 import type { Command } from 'commander';
+import type { Finding } from '../jobs/diagnosis.js';
 import type { InvariantReport } from '../jobs/invariants.js';
 import type { Context, Handle } from './context.js';
-import { exitCodes, UsageError, type ExitCode } from './failure.js';
-import { print, printJson } from './terminal.js';
+import { exitCodes, type ExitCode } from './failure.js';
+import { grid } from './table.js';
+import { print, printJson, type Terminal } from './terminal.js';
 
 /** Checks a data folder that no server has open. */
 export type CheckFolder = (data: string) => Promise<InvariantReport>;
 
+/** Looks at the machine, the data folder and the server. */
+export type Diagnose = (params: { data: string; server?: string }) => Promise<readonly Finding[]>;
+
+interface Checks {
+  readonly checkFolder: CheckFolder;
+  readonly diagnose: Diagnose;
+}
+
 interface DoctorOptions {
   readonly invariants?: boolean;
   readonly data: string;
+  readonly server?: string;
   readonly json?: boolean;
 }
 
-export function addDoctor(
-  program: Command,
-  context: Context,
-  handle: Handle,
-  checkFolder: CheckFolder,
-): void {
+export function addDoctor(program: Command, context: Context, handle: Handle, checks: Checks): void {
   program
     .command('doctor')
-    .description('check a data folder while no server has it open; exit code 1 where something is wrong')
-    .option('--invariants', 'every promise about jobs, results, leases, completions and keys')
+    .description('check this machine, the data folder and the server; exit code 1 where something is wrong')
+    .option(
+      '--invariants',
+      'instead: every promise about jobs, results, leases, completions and keys, while no server has the folder',
+    )
     .option('--data <folder>', 'folder of the database and the blobs', './.dray')
+    .option('--server <address>', 'the server (default: DRAY_SERVER, or http://127.0.0.1:8080)')
     .option('--json', 'for machines: one JSON document on stdout, errors as JSON on stderr')
     .action((options: DoctorOptions) =>
-      handle(options.json === true, () => examine(options, context, checkFolder)),
+      handle(options.json === true, () => examine(options, context, checks)),
     );
 }
 
 async function examine(
   options: DoctorOptions,
   { terminal }: Context,
-  checkFolder: CheckFolder,
+  { checkFolder, diagnose }: Checks,
 ): Promise<ExitCode> {
   if (options.invariants !== true) {
-    throw new UsageError('say what to check: --invariants', 'See `dray doctor --help`.');
+    const { data, server } = options;
+    const findings = await diagnose({ data, ...(server !== undefined && { server }) });
+    if (options.json) printJson(terminal.out, { findings });
+    else print(terminal.out, describeFindings(findings, terminal));
+    return findings.some(({ state }) => state === 'wrong') ? exitCodes.failed : exitCodes.ok;
   }
   const report = await checkFolder(options.data);
   if (options.json) printJson(terminal.out, report);
   else print(terminal.out, describeReport(report));
   return report.violations.length === 0 ? exitCodes.ok : exitCodes.failed;
+}
+
+const stateColours = { ok: 'green', warning: 'yellow', wrong: 'red' } as const;
+
+/** A line for each finding, and below it what to do. */
+export function describeFindings(findings: readonly Finding[], { paint }: Pick<Terminal, 'paint'>): string {
+  const rows = findings.flatMap(({ check, state, detail, advice }) => [
+    [check, paint(stateColours[state], state), detail],
+    ...(advice === undefined ? [] : [['', '', `→ ${advice}`]]),
+  ]);
+  return grid([['CHECK', 'STATE', 'FOUND'].map((head) => paint('bold', head)), ...rows]);
 }
 
 /** One line for each violation, and one that sums up. */

@@ -15,6 +15,7 @@ async function run(line: string, serve: (config: Config) => Promise<void> = () =
   const program = buildProgram({
     serve,
     checkFolder: () => Promise.reject(new Error('this test has no data folder')),
+    diagnose: () => Promise.reject(new Error('this test has no machine')),
     clock: systemClock,
     terminal: {
       out: keep((text) => (out += text)),

@@ -7,7 +7,7 @@ import { options as serveOptions, readConfig, type Config } from '../config/opti
 import { DrayError } from '../jobs/errors.js';
 import type { Context, Handle } from './context.js';
 import { exitCodeHelp, exitCodes, tell, UsageError, type ExitCode } from './failure.js';
-import { addDoctor, type CheckFolder } from './doctor.js';
+import { addDoctor, type CheckFolder, type Diagnose } from './doctor.js';
 import { addJobs } from './jobs.js';
 import { addKeys } from './keys.js';
 import { addQueues } from './queues.js';
@@ -20,6 +20,7 @@ export interface ProgramParams {
   /** Runs the server; resolves when it has stopped, or rejects where it cannot start. */
   serve(config: Config): Promise<void>;
   readonly checkFolder: CheckFolder;
+  readonly diagnose: Diagnose;
   readonly terminal: Terminal;
   readonly clock: Clock;
 }
@@ -59,7 +60,7 @@ export function buildProgram(params: ProgramParams): Program {
   addResult(command, context, handle);
   addScale(command, context, handle);
   addKeys(command, context, handle);
-  addDoctor(command, context, handle, params.checkFolder);
+  addDoctor(command, context, handle, params);
 
   return {
     command,

@@ -1,5 +1,5 @@
 /** `dray serve`: everything on one machine. API, controller and worker live in this process, executors do not. */
-import { mkdir, statfs } from 'node:fs/promises';
+import { mkdir, stat, statfs } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { openFilesystemBlobs } from '../blobs/filesystem.js';
@@ -8,7 +8,7 @@ import type { Config } from '../config/options.js';
 import { environment } from '../config/environment.js';
 import { version } from '../config/version.js';
 import { Autoscaler } from '../control/autoscaler.js';
-import { QueueBound } from '../control/queue-bound.js';
+import { Bound, diskBound, queueBound } from '../control/bounds.js';
 import { Reconciler } from '../control/reconciler.js';
 import { Retention } from '../control/retention.js';
 import type { Engine } from '../engine/engine.js';
@@ -16,7 +16,7 @@ import { openSqliteEngine } from '../engine/sqlite/index.js';
 import { Metrics } from '../http/metrics.js';
 import { buildServer } from '../http/server.js';
 import { DrayError } from '../jobs/errors.js';
-import { scaling } from '../jobs/limits.js';
+import { limits, scaling } from '../jobs/limits.js';
 import { loadKernel } from '../tasks/matmul/kernel/load.js';
 import type { TaskRegistry } from '../tasks/registry.js';
 import type { TaskLog } from '../tasks/task.js';
@@ -68,6 +68,7 @@ async function startOn(params: {
   const blobFolder = join(folder, 'blobs');
   const blobs = await openFilesystemBlobs({ folder: blobFolder, clock, cleanTemporary: true });
   await sayKernel(log, config.blas);
+  await sayUnchecked(log, join(folder, 'jobs.sqlite'));
   const workers = createWorkers({
     engine,
     blobs,
@@ -111,10 +112,11 @@ async function startOn(params: {
     clock,
   });
   const reconciler = new Reconciler({ engine, clock, log });
+  const disk = { space: () => spaceOf(folder), blobBytes: () => blobs.usage() };
   const retention = new Retention({
     engine,
     blobs,
-    disk: { space: () => spaceOf(folder), blobBytes: () => blobs.usage() },
+    disk,
     clock,
     log,
     policy: {
@@ -124,7 +126,8 @@ async function startOn(params: {
       keepUploadsMs: 1_000 * config.keepUploads,
     },
   });
-  const queueBound = new QueueBound({ engine, clock, maxWaiting: config.maxWaiting });
+  const queue = new Bound({ clock, measure: queueBound(engine, config.maxWaiting) });
+  const room = new Bound({ clock, measure: diskBound(disk, config.minFree) });
   const app = await buildServer(
     {
       engine,
@@ -135,7 +138,11 @@ async function startOn(params: {
       healthy: () => workers.healthy,
       scaling: () => autoscaler.plan(),
       metrics,
-      refuseWhenFull: () => queueBound.refuseWhenFull(),
+      refuseWhenFull: () => {
+        room.refuseWhenFull();
+        queue.refuseWhenFull();
+      },
+      refuseWithoutRoom: () => room.refuseWhenFull(),
       bodyLimit: config.bodyLimit,
       access,
       patience: {
@@ -159,13 +166,13 @@ async function startOn(params: {
   workers.start();
   autoscaler.start();
   retention.start();
-  await queueBound.start();
+  await Promise.all([queue.start(), room.start()]);
 
   let closing: Promise<void> | undefined;
   const close = async (drained: Promise<void>): Promise<void> => {
     const closed = app.close();
     const scaled = autoscaler.stop();
-    const kept = Promise.all([retention.stop(), queueBound.stop()]);
+    const kept = Promise.all([retention.stop(), queue.stop(), room.stop()]);
     await drained;
     keyring.stop();
     app.server.closeIdleConnections();
@@ -191,6 +198,16 @@ async function startOn(params: {
 async function spaceOf(folder: string): Promise<{ free: number; used: number }> {
   const { bsize, blocks, bfree, bavail } = await statfs(folder);
   return { free: bavail * bsize, used: (blocks - bfree) * bsize };
+}
+
+/** Says at start where the database was too large to be checked. */
+async function sayUnchecked(log: TaskLog, file: string): Promise<void> {
+  const { size } = await stat(file);
+  if (size <= limits.checkedAtStart) return;
+  log.warn('the database was not checked at start, as it is large; a stopped one is by dray doctor', {
+    bytes: size,
+    checkedUpTo: limits.checkedAtStart,
+  });
 }
 
 /** Says at start which kernel multiplies matrices, and how to get the fast one where it is missing. */

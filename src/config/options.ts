@@ -47,6 +47,7 @@ export interface Config {
   readonly keepJobs: number;
   readonly diskShare: number;
   readonly keepUploads: number;
+  readonly minFree: number | undefined;
   readonly blas: string | undefined;
   readonly logLevel: string;
 }
@@ -272,6 +273,13 @@ export const options: readonly Option[] = [
     min: 60,
     max: 10 * 365 * day,
     doc: 'a blob that no job uses is removed when it is older than this; it must be longer than an upload takes',
+  },
+  {
+    name: 'minFree',
+    flag: '--min-free',
+    variable: 'DRAY_MIN_FREE',
+    type: 'bytes',
+    doc: 'while the disk has less room than this, new jobs and uploads are refused with 507; 0 never refuses (default: 5 % of the disk, at least 256m)',
   },
   {
     name: 'blas',

@@ -9,6 +9,9 @@ import type { Engine, NewJob } from '../engine/engine.js';
 import { openSqliteEngine } from '../engine/sqlite/index.js';
 import { defaultRetry } from '../jobs/retry.js';
 import type { RetentionPolicy } from '../jobs/retention.js';
+import { admit } from '../tasks/admission.js';
+import { echo } from '../tasks/echo.js';
+import { TaskRegistry } from '../tasks/registry.js';
 import { Retention } from './retention.js';
 
 const hour = 3_600_000;
@@ -37,9 +40,9 @@ describe('keeping house', () => {
     await rm(folder, { recursive: true });
   });
 
-  const keeper = (given: Partial<RetentionPolicy> = {}) =>
+  const keeper = (given: Partial<RetentionPolicy> = {}, store = engine) =>
     new Retention({
-      engine,
+      engine: store,
       blobs,
       clock,
       disk: {
@@ -142,6 +145,42 @@ describe('keeping house', () => {
     expect(await retention.keepHouse()).toEqual({ jobs: 0, blobs: 0, unusedBlobs: 1 });
     expect(await stored()).toEqual([used]);
     expect(await stored()).not.toContain(forgotten);
+  });
+
+  describe('while a submission names a blob that was just found unused', () => {
+    /** Submits after the store has answered, and before retention acts on the answer. */
+    const racing = (asked: keyof Engine): Engine => {
+      let submitted: Promise<void> | undefined;
+      return new Proxy(engine, {
+        get: (target, name: keyof Engine) => async (params: never) => {
+          const answer: unknown = await (target[name] as (given: never) => Promise<unknown>)(params);
+          if (name === asked) await (submitted ??= submission());
+          return answer;
+        },
+      });
+    };
+    let named: string;
+    const submission = async () => {
+      const tasks = new TaskRegistry([echo]);
+      const job = await admit({ type: 'echo', input: { blob: named } }, { tasks, blobs, clock });
+      await engine.submit({ jobs: [job] });
+    };
+    beforeEach(() => {
+      named = blobs.put(new Uint8Array(1));
+    });
+
+    it('leaves an old upload', async () => {
+      clock.advance(2 * day);
+      expect(await keeper({}, racing('unusedBlobs')).keepHouse()).toEqual(nothing);
+      expect(await stored()).toEqual([named]);
+    });
+
+    it('leaves what only a job of before had used', async () => {
+      await finish({ blobs: [named] });
+      clock.advance(8 * day);
+      expect(await keeper({}, racing('prune')).keepHouse()).toEqual({ jobs: 1, blobs: 0, unusedBlobs: 0 });
+      expect(await stored()).toEqual([named]);
+    });
   });
 
   it('looks at every blob, page by page, and starts again', async () => {

@@ -146,9 +146,9 @@ export class Retention {
     for (let step = 0; step < stepsAtOnce && !this.#stopping; step++) {
       const plan = planRetention(snapshot, this.#policy);
       const { removed, blobs, more } = await this.#engine.prune(plan.prune);
-      const freed = await this.#delete(blobs);
+      const { deleted, freed } = await this.#delete(blobs);
       total.jobs += removed;
-      total.blobs += blobs.length;
+      total.blobs += deleted;
       snapshot = {
         ...snapshot,
         finishedJobs: snapshot.finishedJobs - removed,
@@ -172,22 +172,29 @@ export class Retention {
     this.#sweptTo = old.length === sweepPage ? old.at(-1) : undefined;
     if (old.length === 0) return 0;
     const unused = await this.#engine.unusedBlobs({ blobs: old });
-    await this.#delete(unused);
-    return unused.length;
+    return (await this.#delete(unused)).deleted;
   }
 
-  /** @returns how many bytes that gave. */
-  async #delete(ids: readonly string[]): Promise<number> {
+  /**
+   * Leaves what a submission keeps that has come since the engine was asked.
+   * @returns how many blobs are gone, and how many bytes that gave.
+   */
+  async #delete(ids: readonly string[]): Promise<{ deleted: number; freed: number }> {
+    let deleted = 0;
     let freed = 0;
     for (let at = 0; at < ids.length; at += deletesAtOnce) {
       const sizes = await Promise.all(
         ids.slice(at, at + deletesAtOnce).map(async (id) => {
           const info = await this.#blobs.stat({ id });
-          return (await this.#blobs.delete({ id })) ? (info?.size ?? 0) : 0;
+          return (await this.#blobs.delete({ id, unlessKept: true })) ? (info?.size ?? 0) : undefined;
         }),
       );
-      for (const size of sizes) freed += size;
+      for (const size of sizes) {
+        if (size === undefined) continue;
+        deleted += 1;
+        freed += size;
+      }
     }
-    return freed;
+    return { deleted, freed };
   }
 }

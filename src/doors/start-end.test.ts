@@ -22,6 +22,7 @@ function doorTo(engine: Partial<Engine>): App {
     tasks,
     clock: systemClock,
     refuseWhenFull: () => undefined,
+    refuseWithoutRoom: () => undefined,
     bodyLimit: 1e9,
   };
   startEndJobs(app, dependencies as Dependencies);

@@ -23,8 +23,10 @@ export interface Dependencies {
   /** The latest plan of the scaling rule; unknown where there is none that still holds. */
   readonly scaling: () => ScalingPlan;
   readonly metrics: Metrics;
-  /** Throws DrayError `queue-full` where no more jobs are taken. */
+  /** Throws DrayError `queue-full` or `storage-full` where no more jobs are taken. */
   readonly refuseWhenFull: () => void;
+  /** Throws DrayError `storage-full` where no more data is taken. */
+  readonly refuseWithoutRoom: () => void;
   readonly bodyLimit: number;
   readonly access: Access;
   readonly patience: Patience;

@@ -23,6 +23,7 @@ import { eventRoutes } from './routes/events.js';
 import { explainRoutes } from './routes/explain.js';
 import { jobRoutes } from './routes/jobs.js';
 import { metricsRoutes } from './routes/metrics.js';
+import { pageRoutes } from './routes/page.js';
 import { queueRoutes } from './routes/queues.js';
 import { scalingRoutes } from './routes/scaling.js';
 import { statusRoutes } from './routes/status.js';
@@ -141,6 +142,7 @@ async function nativeRoutes(app: App, dependencies: Dependencies): Promise<void>
   statusRoutes(app, dependencies);
   scalingRoutes(app, dependencies);
   metricsRoutes(app, dependencies);
+  pageRoutes(app);
 }
 
 function countRequests(scope: App, metrics: Metrics): void {

@@ -178,7 +178,13 @@ export const errorCatalogue = catalogue({
     status: 507,
     permanent: false,
     title: 'The disk is full',
-    help: 'Free space in the data folder. Accepted jobs are safe and go on when there is room.',
+    help: 'Free space in the data folder; --min-free is how much must be left for new jobs and uploads. Accepted jobs are safe, and go on when there is room.',
+  },
+  'data-damaged': {
+    status: 503,
+    permanent: false,
+    title: 'The database is damaged',
+    help: 'Copy the data folder before anything else, and check the disk. Then put back a backup of jobs.sqlite, or save what can be read: sqlite3 jobs.sqlite .recover | sqlite3 saved.sqlite, and saved.sqlite in its place. Without its jobs, go on with another --data.',
   },
   unavailable: {
     status: 503,

@@ -32,6 +32,8 @@ export const limits = {
   /** Different blobs that an input or a result may name. */
   blobs: 1_000,
   executorMemory: 3 * GiB,
+  /** A database up to this size is read as a whole when it is opened, which takes about a second. */
+  checkedAtStart: 256 * MiB,
   /** How far the jobs before a waiting one are counted. */
   ahead: 10_000,
   /** An attempt's history entries kept per job, newest last. */

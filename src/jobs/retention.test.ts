@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../clock.js';
+import { GiB, MiB } from './limits.js';
 import {
+  leastFree,
   madeAt,
   planRetention,
   retentionStep,
@@ -91,5 +93,15 @@ describe('the moment of an id', () => {
     const at = madeAt(systemClock.id());
     expect(at).toBeGreaterThanOrEqual(before);
     expect(at).toBeLessThanOrEqual(systemClock.now());
+  });
+});
+
+describe('the room that must be left', () => {
+  const space = (gib: number) => ({ free: 1 * GiB, used: (gib - 1) * GiB });
+  it('is a share of a large disk and a fixed size of a small one, unless it is given', () => {
+    expect(leastFree(space(100))).toBe(5 * GiB);
+    expect(leastFree(space(2))).toBe(256 * MiB);
+    expect(leastFree(space(100), 7)).toBe(7);
+    expect(leastFree(space(100), 0)).toBe(0);
   });
 });

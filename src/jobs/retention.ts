@@ -1,4 +1,5 @@
 /** What retention removes, as a pure function: one look at the store and the disk in, one step of removing out. */
+import { MiB } from './limits.js';
 
 export interface RetentionPolicy {
   /** Finished jobs are kept so long, in ms. */
@@ -51,6 +52,15 @@ export function planRetention(snapshot: RetentionSnapshot, policy: RetentionPoli
     sweepBefore: Math.min(now - policy.keepUploadsMs, oldestRunAt),
     excessBytes,
   };
+}
+
+/** By default nothing new is taken while less than this share of the disk is free, or less than so many bytes. */
+const freeShare = 0.05;
+const freeBytes = 256 * MiB;
+
+/** How many bytes must be free for new data to be taken. */
+export function leastFree(space: { readonly free: number; readonly used: number }, given?: number): number {
+  return given ?? Math.max(freeBytes, Math.floor(freeShare * (space.free + space.used)));
 }
 
 /** When a UUIDv7 was made, in ms since the epoch. */

@@ -11,6 +11,9 @@ import { defaultRetry } from '../jobs/retry.js';
 import type { TaskRegistry } from './registry.js';
 import { isPermanent, type Task } from './task.js';
 
+/** Far longer than it takes from here to the store, also behind the other jobs of a batch. */
+const keptMs = 5 * 60_000;
+
 /**
  * Turns a request into a job that may be queued: its type is known, its input fits the schema and the task's
  * own rules, and what is large is stored as a blob.
@@ -24,12 +27,14 @@ export async function admit(
   const task = context.tasks.get(request.type);
   const given = request.input === undefined ? {} : request.input;
   context.tasks.checkInput(request.type, given);
+  const givenBlobs = blobsOf(given, 'input');
+  if (givenBlobs.length > 0) await keepBlobs(context.blobs, givenBlobs);
   const input = task.admit ? await admitInput(task, given, context.blobs) : given;
   const runAt = dueTime(request, context.clock.now());
   const key = keyOf(request);
   const labels = request.labels ?? {};
   for (const [name, value] of Object.entries(labels)) checkText(value, `labels.${name}`);
-  const named = blobsOf(input, 'input');
+  const named = input === given ? givenBlobs : blobsOf(input, 'input');
   const payload = await storePayload(context.blobs, input, 'input');
   return {
     id: context.clock.id(),
@@ -59,6 +64,14 @@ async function admitInput(task: Task, given: unknown, blobs: BlobStore): Promise
 /** The store keeps whole numbers; a task's own reckoning may give any. */
 function wholeWork(work: number): number {
   return Math.min(Number.MAX_SAFE_INTEGER, Math.max(1, Math.round(work) || 1));
+}
+
+/**
+ * Retention may have found that no job uses these, and be about to remove them. What is kept stays until the job is
+ * stored and uses it; what is gone by now is found missing by whoever looks for it after this.
+ */
+async function keepBlobs(blobs: BlobStore, named: readonly string[]): Promise<void> {
+  for (const id of named) await blobs.keep({ id, forMs: keptMs });
 }
 
 /** @returns undefined where the job may run at once. */

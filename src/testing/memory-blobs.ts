@@ -9,6 +9,7 @@ const chunkSize = 64 * 1024;
 
 export class MemoryBlobs implements BlobStore {
   readonly #blobs = new Map<string, { bytes: Uint8Array; info: BlobInfo }>();
+  readonly #keptUntil = new Map<string, number>();
   readonly #writers = new Set<BlobWriter>();
 
   /** Writers that were neither committed nor aborted. */
@@ -87,7 +88,15 @@ export class MemoryBlobs implements BlobStore {
     return Promise.resolve([...this.#blobs.values()].reduce((sum, { bytes }) => sum + bytes.length, 0));
   }
 
-  delete({ id }: { id: string }): Promise<boolean> {
+  keep({ id, forMs }: { id: string; forMs: number }): Promise<boolean> {
+    if (this.#blobs.has(id)) this.#keptUntil.set(id, systemClock.monotonic() + forMs);
+    return Promise.resolve(this.#blobs.has(id));
+  }
+
+  delete({ id, unlessKept }: { id: string; unlessKept?: boolean }): Promise<boolean> {
+    const kept = (this.#keptUntil.get(id) ?? -Infinity) > systemClock.monotonic();
+    if (unlessKept && kept) return Promise.resolve(false);
+    this.#keptUntil.delete(id);
     return Promise.resolve(this.#blobs.delete(id));
   }
 

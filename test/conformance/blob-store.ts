@@ -284,6 +284,35 @@ export function blobStoreConformance(
         expect(await store.usage()).toBe(0);
       });
 
+      test('leaves a blob that is kept, and only then', async () => {
+        const kept = await put(Buffer.from('kept'));
+        const once = await put(Buffer.from('kept once'));
+        const never = await put(Buffer.from('never kept'));
+        expect(await store.keep({ id: kept.id, forMs: 3_600_000 })).toBe(true);
+        expect(await store.keep({ id: once.id, forMs: -1 })).toBe(true);
+        for (const { id } of [once, never]) expect(await store.delete({ id, unlessKept: true })).toBe(true);
+        expect(await store.delete({ id: kept.id, unlessKept: true })).toBe(false);
+        expect(await store.list({ limit: 10 })).toEqual([kept.id]);
+        expect(await store.stat({ id: kept.id })).toEqual(kept);
+        expect(await store.delete({ id: kept.id })).toBe(true);
+        for (const id of [kept.id, absent, '../x']) {
+          expect(await store.keep({ id, forMs: 1 })).toBe(false);
+          expect(await store.delete({ id, unlessKept: true })).toBe(false);
+        }
+      });
+
+      test('keeps a blob or has it deleted, never both', async () => {
+        for (let turn = 0; turn < 200; turn++) {
+          const { id } = await put(Buffer.from('x'));
+          const [kept, deleted] = await Promise.all([
+            store.keep({ id, forMs: 60_000 }),
+            store.delete({ id, unlessKept: true }),
+          ]);
+          expect(deleted).toBe(!kept);
+          expect((await store.stat({ id })) !== undefined).toBe(kept);
+        }
+      });
+
       test('deletes a blob once', async () => {
         const { id } = await put(Buffer.from('x'));
         const { id: other } = await put(Buffer.from('y'));

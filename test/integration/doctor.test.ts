@@ -1,7 +1,7 @@
 /** `dray doctor --invariants` finds what is wrong with a data folder, and nothing where all is well. */
 import { DatabaseSync } from '@photostructure/sqlite';
 import { spawnSync } from 'node:child_process';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -166,6 +166,24 @@ describe('the invariants', () => {
     const { code, out } = examine(copy);
     expect(code).toBe(1);
     expect(out).toContain('3 promises are broken');
+  });
+
+  it('are no matter where the file itself is damaged, which a server says too', async () => {
+    const data = await spoilt('PRAGMA wal_checkpoint(TRUNCATE)'); // or the log would mend the file
+    const file = join(data, 'jobs.sqlite');
+    await truncate(file, 3 * 4096);
+    const examined = examine(data);
+    const args = [main, 'serve', '--port', '0', '--data', data];
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 30_000 });
+    for (const [code, text] of [
+      [examined.code, examined.err + examined.out],
+      [status, stderr],
+    ] as const) {
+      expect(code).toBe(1);
+      expect(text).toMatch(/damaged|database disk image is malformed/);
+    }
+    expect(stderr).toContain(`The database ${file} is damaged`);
+    expect(stderr).toContain('→ Copy the data folder before anything else');
   });
 
   it('are not looked at while a server has the folder, nor where there is none', async () => {

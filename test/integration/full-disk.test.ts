@@ -32,7 +32,7 @@ describe.runIf(canMount())('a full disk', () => {
     disk = mountSmallDisk('16m');
     server = await startServer({
       data: join(disk.path, 'data'),
-      args: ['--min-executors', '2', '--max-executors', '2'],
+      args: ['--min-executors', '2', '--max-executors', '2', '--min-free', '0'],
     });
   });
   afterAll(async () => {

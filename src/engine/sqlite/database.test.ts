@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
@@ -99,6 +99,41 @@ describe('sqlite database', () => {
   test('refuses a file that a newer version wrote', () => {
     const newer = closedFile('PRAGMA user_version = 1000');
     expect(() => openDatabase(newer)).toThrow(/newer version of dray \(schema 1000/);
+  });
+
+  describe('damage', () => {
+    /** A closed file of many pages, spoilt. */
+    const spoilt = (spoil: (bytes: Buffer) => Buffer): string => {
+      const rows =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) SELECT i, 'text ' || i FROM n";
+      const path = closedFile(`CREATE TABLE many (i PRIMARY KEY, t); INSERT INTO many ${rows}`);
+      writeFileSync(path, spoil(readFileSync(path)));
+      return path;
+    };
+    const damaged = (path: string): unknown =>
+      expect.objectContaining({ code: 'data-damaged', message: expect.stringContaining(path) as unknown });
+    const opened = (path: string): unknown => {
+      try {
+        openDatabase(path).close();
+        return 'opened';
+      } catch (error) {
+        return error;
+      }
+    };
+
+    test.each<[what: string, spoil: (bytes: Buffer) => Buffer]>([
+      ['a header', (bytes) => bytes.fill(1, 0, 100)],
+      ['pages', (bytes) => bytes.fill(0x55, 5 * 4096, 8 * 4096)],
+      ['an end that is missing', (bytes) => bytes.subarray(0, bytes.length / 2)],
+      ['everything', (bytes) => Buffer.alloc(bytes.length, 'text')],
+    ])('of %s is found when the file is opened, and named', (_, spoil) => {
+      const path = spoilt(spoil);
+      expect(opened(path)).toEqual(damaged(path));
+    });
+
+    test('is not seen in a file that is whole', () => {
+      expect(opened(spoilt((bytes) => bytes))).toBe('opened');
+    });
   });
 
   test('refuses to be opened twice', () => {

@@ -3,12 +3,13 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { DrayError } from '../../jobs/errors.js';
+import { limits } from '../../jobs/limits.js';
 import { defineHistory } from './history.js';
 import { migrate } from './schema.js';
 import type { Database } from './statements.js';
 
 /**
- * @throws DrayError `unavailable` where another process has the file, or a newer version wrote it.
+ * @throws DrayError `unavailable` where another process has the file, or a newer version wrote it; `data-damaged`.
  */
 export function openDatabase(file: string): Database {
   mkdirSync(dirname(file), { recursive: true });
@@ -22,12 +23,34 @@ export function openDatabase(file: string): Database {
     assertPragma(db, 'journal_mode', 'wal');
     db.exec('PRAGMA wal_autocheckpoint = 1000; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536');
     defineHistory(db);
+    checkWhole(db, file);
     migrate(db);
     return db;
   } catch (error) {
     db.close();
-    throw error;
+    throw damageOf(error, file) ?? error;
   }
+}
+
+/** Reads the whole file, so a large one is left to `dray doctor`: whoever starts a server waits for this. */
+function checkWhole(db: Database, file: string): void {
+  const { bytes } = db
+    .prepare('SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size')
+    .get() as { bytes: number };
+  if (bytes > limits.checkedAtStart) return;
+  const { quick_check: found } = db.prepare('PRAGMA quick_check(1)').get() as { quick_check: string };
+  if (found !== 'ok') throw damaged(file, found);
+}
+
+/** The error to throw for one by which SQLite says that the file is not as it was written. */
+export function damageOf(error: unknown, file: string): DrayError | undefined {
+  if (!(error instanceof Error) || !/file is not a database|malformed/.test(error.message)) return undefined;
+  return damaged(file, error.message);
+}
+
+function damaged(file: string, found: string): DrayError {
+  const said = found.replace(/\s+/g, ' ').slice(0, 200);
+  return new DrayError('data-damaged', `The database ${file} is damaged (SQLite: ${said}).`);
 }
 
 /**

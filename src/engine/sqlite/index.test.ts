@@ -125,7 +125,7 @@ describe('sqlite engine', () => {
   test('refuses a file that is no database', async () => {
     writeFileSync(join(folder, 'text.db'), 'x'.repeat(10_000));
     await expect(openSqliteEngine({ file: join(folder, 'text.db'), clock })).rejects.toMatchObject({
-      code: 'internal',
+      code: 'data-damaged',
       message: expect.stringContaining('not a database') as string,
     });
   });

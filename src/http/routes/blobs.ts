@@ -12,7 +12,7 @@ import { Uploads } from '../uploads.js';
 const ById = Type.Object({ id: Type.String({ format: 'uuid' }) });
 const tags = ['blobs'];
 
-export function blobRoutes(app: App, { blobs, bodyLimit }: Dependencies): void {
+export function blobRoutes(app: App, { blobs, bodyLimit, refuseWithoutRoom }: Dependencies): void {
   app.post(
     '/v1/blobs',
     {
@@ -25,6 +25,7 @@ export function blobRoutes(app: App, { blobs, bodyLimit }: Dependencies): void {
       },
     },
     async (request, reply) => {
+      refuseWithoutRoom();
       refuseTooLarge(request, bodyLimit);
       const body = request.body as unknown as Bytes | undefined;
       if (!body) throw new DrayError('upload-incomplete', 'the request has no body');

@@ -1,0 +1,70 @@
+/** `dray doctor` says what is wrong with the machine, the folder and the server, and what to do. */
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Finding } from '../../src/jobs/diagnosis.js';
+import { main, startServer } from '../support/server.js';
+
+const nobody = ['--server', 'http://127.0.0.1:9'];
+
+describe('the doctor', () => {
+  let data: string;
+  beforeEach(async () => {
+    data = await mkdtemp(join(tmpdir(), 'dray-diagnosis-'));
+  });
+  afterEach(() => rm(data, { recursive: true }));
+
+  const run = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+    spawnSync(process.execPath, [main, 'doctor', '--data', data, ...args], {
+      encoding: 'utf8',
+      timeout: 30_000,
+      env: { ...process.env, DRAY_MIN_FREE: '1m', ...env },
+    });
+  const findings = (args: readonly string[], env?: Readonly<Record<string, string>>) => {
+    const { status, stdout } = run([...args, '--json'], env);
+    const { findings: found } = JSON.parse(stdout) as { findings: Finding[] };
+    return { status, of: (check: string) => found.find((finding) => finding.check === check) };
+  };
+
+  it('finds nothing wrong with a fresh folder, says so in a table, and leaves nothing behind', async () => {
+    const { status, stdout } = run(nobody);
+    expect(stdout).toMatch(/^CHECK +STATE +FOUND\nnode +ok +Node \d/);
+    expect(stdout).toMatch(/durability +(ok|warning) /);
+    expect(stdout).toMatch(/database +ok +none yet/);
+    expect(stdout).toMatch(/server +ok +none answers at http:\/\/127\.0\.0\.1:9/);
+    expect(status).toBe(0);
+    expect(await readdir(data)).toEqual([]);
+  });
+
+  it('sees a server at work, and then the database that it left', async () => {
+    const server = await startServer({ data });
+    const busy = findings(['--server', server.url]);
+    expect(busy.of('server')).toMatchObject({ state: 'ok', detail: `ready at ${server.url}/` });
+    expect(busy.of('database')).toMatchObject({ state: 'ok', detail: 'a server has it open' });
+    expect(findings(nobody).of('server')).toMatchObject({ state: 'warning' });
+    await server.stop();
+    expect(findings(nobody).of('database')?.detail).toMatch(/^whole, \d+ MiB$/);
+  });
+
+  it('finds a damaged database', async () => {
+    await writeFile(join(data, 'jobs.sqlite'), 'no database '.repeat(1_000));
+    const { status, of } = findings(nobody);
+    expect(of('database')).toMatchObject({ state: 'wrong', advice: expect.any(String) as unknown });
+    expect(status).toBe(1);
+    expect(run(nobody).stdout).toMatch(/database +wrong +damaged: .*\n +→ Copy the folder first/);
+  });
+
+  it('finds what the options ask for and the machine has not', () => {
+    const full = findings(nobody, { DRAY_MIN_FREE: '100000t' });
+    expect(full.of('disk')).toMatchObject({ state: 'wrong' });
+    expect(full.status).toBe(1);
+    const large = { DRAY_EXECUTOR_MEMORY: '1000t', DRAY_BLAS: 'none' };
+    expect(findings(nobody, large)).toMatchObject({ status: 0 });
+    expect(findings(nobody, large).of('memory')).toMatchObject({ state: 'warning' });
+    const misspelt = findings(nobody, { DRAY_EXECUTOR_MEMORY: 'much' });
+    expect(misspelt.of('memory')?.detail).toContain('DRAY_EXECUTOR_MEMORY');
+    expect(misspelt.status).toBe(1);
+  });
+});
