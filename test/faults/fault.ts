@@ -50,7 +50,8 @@ export class Drill {
   /** A folder that is removed in the end. */
   async folder(): Promise<string> {
     const folder = await mkdtemp(join(tmpdir(), 'dray-fault-'));
-    this.after(() => rm(folder, { recursive: true, force: true }));
+    // An executor whose server was killed may write for a moment yet.
+    this.after(() => rm(folder, { recursive: true, force: true, maxRetries: 10 }));
     return folder;
   }
 
@@ -61,8 +62,17 @@ export class Drill {
     return server;
   }
 
+  /** Goes through all ends, also where one fails. */
   async end(): Promise<void> {
-    for (const end of this.#ends.splice(0).reverse()) await end();
+    const errors: unknown[] = [];
+    for (const end of this.#ends.splice(0).reverse()) {
+      try {
+        await end();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw new AggregateError(errors, 'not all could be cleared away');
   }
 }
 
