@@ -16,6 +16,8 @@ export interface ExecutorConfig extends TaskConfig {
 
 const config = JSON.parse(process.argv[2]!) as ExecutorConfig;
 
+// The server died while this process started, and its successor has cleared the folder already.
+if (process.ppid !== config.parent) process.exit(0);
 process.title = 'dray executor';
 new Worker(new URL('../worker/parent-watch.js', import.meta.url), { workerData: config.parent });
 process.once('disconnect', () => process.exit(0));

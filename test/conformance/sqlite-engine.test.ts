@@ -1,23 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { openSqliteEngine } from '../../src/engine/sqlite/index.js';
 import { engineConformance } from './engine.js';
+import { sqliteStore } from './sqlite-store.js';
 
-engineConformance('sqlite', async (clock) => {
-  const folder = await mkdtemp(join(tmpdir(), 'dray-engine-'));
-  const file = join(folder, 'jobs.db');
-  let engine = await openSqliteEngine({ file, clock });
-  return {
-    engine,
-    reopen: async () => {
-      await engine.close();
-      engine = await openSqliteEngine({ file, clock });
-      return engine;
-    },
-    cleanup: async () => {
-      await engine.close();
-      await rm(folder, { recursive: true });
-    },
-  };
-});
+engineConformance('sqlite', sqliteStore);

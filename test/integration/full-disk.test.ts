@@ -1,5 +1,4 @@
 /** A full disk is said clearly, and costs nothing that was accepted. */
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ended, submit } from '../support/api.js';
@@ -8,24 +7,6 @@ import { startServer, type TestServer } from '../support/server.js';
 
 let disk: SmallDisk;
 let server: TestServer;
-
-/** Takes every byte that is left. */
-function fill(path: string): void {
-  const file = openSync(path, 'w');
-  try {
-    for (let size = 1 << 20; size >= 1; size = size > 1 && wrote(file, size) ? size : size >> 1);
-  } finally {
-    closeSync(file);
-  }
-}
-
-function wrote(file: number, size: number): boolean {
-  try {
-    return writeSync(file, Buffer.alloc(size, 1)) === size;
-  } catch {
-    return false;
-  }
-}
 
 describe.runIf(canMount())('a full disk', () => {
   beforeAll(async () => {
@@ -43,8 +24,7 @@ describe.runIf(canMount())('a full disk', () => {
   it('is answered with 507 and loses nothing accepted', async () => {
     const accepted: string[] = [];
     for (let i = 0; i < 5; i++) accepted.push((await submit(server.url, 'sleep', { seconds: 1 })).id);
-    const filler = join(disk.path, 'filler');
-    fill(filler);
+    const free = disk.fill();
 
     const upload = await fetch(`${server.url}/v1/blobs`, {
       method: 'POST',
@@ -69,7 +49,7 @@ describe.runIf(canMount())('a full disk', () => {
     expect(refused?.status).toBe(507);
     expect(await refused!.json()).toMatchObject({ code: 'storage-full' });
 
-    rmSync(filler);
+    free();
     for (const id of accepted) expect(await ended(server.url, id)).toMatchObject({ status: 'completed' });
   });
 });

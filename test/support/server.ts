@@ -19,8 +19,8 @@ export interface TestServer {
   stop(): Promise<void>;
   /** SIGKILL, and wait for the end. */
   kill(): Promise<void>;
-  /** Resolves once the process has ended, for whatever reason. */
-  readonly exited: Promise<void>;
+  /** Resolves once the process has ended, for whatever reason, with its exit code or null where it was killed. */
+  readonly exited: Promise<number | null>;
 }
 
 export interface ServerOptions {
@@ -30,18 +30,24 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Another program than this checkout's. */
   readonly main?: string;
+  /** Kills the process with -9, whether it is ready or not. */
+  readonly signal?: AbortSignal;
 }
 
-/** Resolves when the server says that it is ready; rejects with its output when it ends before. */
+/** Resolves when the server says that it is ready; rejects with its output when it has ended before. */
 export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
   const data = options.data ?? (await mkdtemp(join(tmpdir(), 'dray-test-')));
   const child = spawn(
     process.execPath,
     [options.main ?? main, 'serve', '--port', '0', '--data', data, ...(options.args ?? [])],
-    { env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
+    {
+      env: { ...process.env, ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(options.signal && { signal: options.signal, killSignal: 'SIGKILL' }),
+    },
   );
   let output = '';
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const removeData = async (): Promise<void> => {
     if (options.data === undefined) await rm(data, { recursive: true, force: true });
   };
@@ -58,6 +64,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
       reject(new Error(`the server ended (${signal ?? code ?? 'unknown'}) before it was ready:\n${output}`));
     });
   }).catch(async (error: unknown) => {
+    if (child.pid !== undefined) await exited; // an abort is told before its process is gone
     await removeData();
     throw error;
   });
