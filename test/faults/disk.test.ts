@@ -67,7 +67,18 @@ fault('disk', 'a full disk loses nothing accepted and leaves nothing half', asyn
 });
 
 function start(drill: Drill, data: string): Promise<TestServer> {
-  // Retention would make room by removing finished jobs, which are to be counted here.
-  const args = ['--min-executors', '2', '--max-executors', '2', '--disk-share', '1', '--log-level', 'error'];
+  // Retention would make room by removing finished jobs, which are to be counted here; and it shall get really full.
+  const args = [
+    '--min-executors',
+    '2',
+    '--max-executors',
+    '2',
+    '--disk-share',
+    '1',
+    '--min-free',
+    '0',
+    '--log-level',
+    'error',
+  ];
   return drill.server({ data, args });
 }
