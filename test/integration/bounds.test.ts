@@ -58,7 +58,8 @@ describe.runIf(canMount())('a nearly full disk', () => {
   /** Announces a body and sends nothing of it: an answer can only come before it is read. */
   const announce = (path: string, type = 'application/json') =>
     new Promise<IncomingMessage>((resolve, reject) => {
-      const headers = { 'content-type': type, 'content-length': 1_000 };
+      // Large enough that it would be stored, and not just taken up.
+      const headers = { 'content-type': type, 'content-length': 1_000_000 };
       const asking = request(`${server.url}${path}`, { method: 'POST', headers }, (response) => {
         response.once('close', () => asking.destroy()).resume();
         resolve(response);
