@@ -44,8 +44,8 @@ const errorPauseMs = 1_000;
 const shortMs = 100;
 /** At most so many for each slot, and in all. */
 const mostAhead = { slot: 64, all: 512 };
-/** Ends of attempts are gathered for so long, in ms, while jobs wait. */
-const gatherMs = 5;
+/** Ends of attempts are gathered for so long, in ms, while at least so many jobs wait here. */
+const gather = { ms: 5, from: 16 };
 /** A job that was leased ahead and has waited so long goes back, uncounted. */
 const surplusMs = 1_000;
 const tooManyFailedStarts = 5;
@@ -248,10 +248,10 @@ export class Worker {
     if (this.#stopping.signal.aborted) attempt.stop('drain'); // leased at the very moment of stopping
   }
 
-  /** While jobs wait here nobody waits for one result: then the store gets many at a time. */
+  /** While many jobs wait here nobody waits for one result: then the store gets many at a time. */
   #mayWrite(): Promise<void> | undefined {
-    if (this.#pool.waiting === 0) return undefined;
-    return (this.#nextWrite ??= this.#clock.sleep(gatherMs).then(() => (this.#nextWrite = undefined)));
+    if (this.#pool.waiting < gather.from) return undefined;
+    return (this.#nextWrite ??= this.#clock.sleep(gather.ms).then(() => (this.#nextWrite = undefined)));
   }
 
   async #slotFree(signal: AbortSignal): Promise<void> {
