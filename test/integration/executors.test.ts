@@ -93,6 +93,21 @@ const held = (): string =>
       report({ kind: 'done', result: { inline: 1 } });
     }, 5);`);
 const letGo = (id: string): void => writeFileSync(join(folder, id), '');
+/** As `held`, but a job whose input is "quick" ends at once: where most do, others are leased ahead. */
+const heldUnlessQuick = (): string =>
+  held().replace(
+    'const timer',
+    `if (message.input.inline === 'quick') { report({ kind: 'done', result: { inline: 1 } }); continue; }
+    const timer`,
+  );
+const completed = (id: string) =>
+  eventually(
+    () => engine.get({ id }),
+    (job) => job!.status === 'completed',
+  );
+async function runQuickOnes(): Promise<void> {
+  for (let count = 0; count < 30; count++) await completed(await submit({ input: { inline: 'quick' } }));
+}
 const inProgress = async (): Promise<string[]> =>
   (await engine.list({ status: 'in-progress', limit: 10 })).jobs.map(({ id }) => id).sort();
 const executorPids = (): number[] => worker.info().executors.map(({ pid }) => pid);
@@ -285,5 +300,70 @@ describe('executors', () => {
       );
       expect((await engine.get({ id }))!.attempt).toBe(1);
     }
+  });
+
+  it('that die take only the attempt with them whose turn it was: those that waited behind it go back uncounted', async () => {
+    startWorker(heldUnlessQuick());
+    await runQuickOnes();
+    const [first, ...behind] = [await submit(), await submit(), await submit()];
+    await eventually(inProgress, ({ length }) => length === 3);
+    process.kill(executorPids()[0]!, 'SIGKILL');
+    await eventually(
+      () => engine.get({ id: first }),
+      (job) => job!.status === 'scheduled',
+    );
+    expect(await engine.get({ id: first })).toMatchObject({
+      attempt: 1,
+      attempts: [{ outcome: 'failed', error: { code: 'executor-crashed' } }],
+    });
+    for (const id of behind) {
+      letGo(id);
+      const job = await completed(id);
+      expect(job).toMatchObject({ attempt: 1 });
+      expect(job!.attempts.slice(0, -1).every(({ outcome }) => outcome === 'released')).toBe(true);
+    }
+  });
+
+  it('that cannot start any more are noticed although jobs wait in them', async () => {
+    startWorker(heldUnlessQuick());
+    await runQuickOnes();
+    writeFileSync(join(folder, 'executor.mjs'), 'process.exit(1)');
+    for (const pid of executorPids()) process.kill(pid, 'SIGKILL');
+    await Promise.all(Array.from({ length: 5 }, () => submit()));
+    await eventually(
+      () => worker.healthy,
+      (healthy) => !healthy,
+    );
+  });
+
+  it('share the cores: the one that got its job first is told of the second', async () => {
+    startWorker(
+      `let threads;
+      process.on('message', (message) => {
+        if (message.kind !== 'stop') threads = message.threads ?? message.runs.at(-1).threads;
+      });` +
+        answering(`setInterval(() =>
+          report({ kind: 'progress', progress: { fraction: 0, message: String(threads) } }), 5);`),
+      { slots: 2 },
+    );
+    const ids = [systemClock.id(), systemClock.id()];
+    const retry = { attempts: 1, baseMs: 0, factor: 1, capMs: 0 };
+    const job = { type: 'any', input: { inline: null }, retry, timeoutMs: 60_000, work: 1, ...plain };
+    await engine.submit({ jobs: ids.map((id) => ({ id, ...job })) }); // together: one claim gets both
+    for (const id of ids) {
+      await eventually(
+        () => engine.get({ id }),
+        (job) => job!.progress?.message === '1',
+      );
+    }
+  });
+
+  it('may say what is no word of the worker’s own', async () => {
+    startWorker(
+      answering(`
+        for (const odd of [null, 0, 'ready', {}, { kind: 'done', run: -1 }]) process.send(odd);
+        report({ kind: 'done', result: { inline: 1 } });`),
+    );
+    await completed(await submit());
   });
 });
