@@ -3,13 +3,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import type { Engine, NewJob } from '../../src/engine/engine.js';
 import { openSqliteEngine } from '../../src/engine/sqlite/index.js';
+import { leases } from '../../src/jobs/limits.js';
 import { Executor } from '../../src/worker/executor.js';
 import { Worker, type EndedRun } from '../../src/worker/worker.js';
+import { Stop } from '../../src/worker/runner.js';
 import { eventually } from '../support/eventually.js';
+import { ManualClock } from '../support/manual-clock.js';
 
 let folder: string;
 let engine: Engine;
@@ -23,7 +26,7 @@ beforeEach(async () => {
   engine = await openSqliteEngine({ file: join(folder, 'jobs.sqlite'), clock: systemClock });
 });
 afterEach(async () => {
-  await worker.stop({ graceMs: 0 });
+  await (worker as Worker | undefined)?.stop({ graceMs: 0 });
   await engine.close();
   rmSync(folder, { recursive: true });
 });
@@ -366,4 +369,54 @@ describe('executors', () => {
     );
     await completed(await submit());
   });
+});
+
+it('an executor has its grace from the moment when it is told to stop its job, and is killed at the end of it', async () => {
+  const script = join(folder, 'executor.mjs');
+  writeFileSync(
+    script,
+    `process.on('message', ({ kind, runs, reason }) => {
+      if (kind === 'run') process.send({ kind: 'progress', progress: { fraction: 0 }, run: runs[0].run });
+      if (kind === 'stop') setInterval(() => process.send({
+        kind: 'progress', progress: { fraction: 1, message: reason }, run: 1 }), 5);
+    });
+    process.send({ kind: 'ready' });`,
+  );
+  const clock = new ManualClock();
+  const executor = new Executor({
+    script: pathToFileURL(script),
+    args: () => [],
+    onGone: () => undefined,
+    memoryLimit: 2 ** 30,
+    graceMs: leases.cancelGrace,
+    clock,
+  });
+  onTestFinished(() => executor.close());
+  const stop = new Stop();
+  const said: (string | undefined)[] = [];
+  const sayings = (count: number) =>
+    eventually(
+      () => said.length,
+      (length) => length >= count,
+    );
+  const outcome = executor.run(
+    { jobId: 'j', type: 'any', input: { inline: null }, attempt: 1, threads: 1 },
+    {
+      job: 'j',
+      stop,
+      onStart: () => undefined,
+      onProgress: ({ message }) => void said.push(message),
+      log: () => log,
+    },
+  );
+  await sayings(1);
+  stop.stop('cancelled');
+  await sayings(2);
+  expect(said[1]).toBe('cancelled');
+  expect(executor.usable).toBe(false);
+  clock.advance(leases.cancelGrace - 1);
+  await sayings(said.length + 20); // it lives
+  clock.advance(1);
+  const message = expect.stringContaining('SIGKILL') as string;
+  expect(await outcome).toMatchObject({ kind: 'failed', failure: { code: 'executor-crashed', message } });
 });
