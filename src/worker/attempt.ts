@@ -65,6 +65,12 @@ export class Attempt {
     };
   }
 
+  /** Takes back what could not be told; what has come since is newer. */
+  returnNews({ progress, startedAt }: ReturnType<Attempt['takeNews']>): void {
+    this.#progress ??= progress;
+    this.#begunUntold ||= startedAt !== undefined;
+  }
+
   get hasNews(): boolean {
     return this.#progress !== undefined || this.#begunUntold;
   }
@@ -77,14 +83,14 @@ export class Attempt {
    * Never rejects: what cannot be written is left to the lease's end.
    *
    * @param mayWrite resolves when the end of the attempt may be written.
-   * @returns false where no runner could be started; the job is handed back uncounted then.
+   * @returns `not-started` where no runner could be started; the job is handed back uncounted then.
    */
-  async run(pool: RunnerPool, mayWrite: () => Promise<void> | undefined): Promise<boolean> {
+  async run(pool: RunnerPool, mayWrite: () => Promise<void> | undefined): Promise<RunOutcome['kind']> {
     const { job } = this.lease;
     const runner = pool.take() ?? (await pool.acquire(this.#stop));
     if (!runner) {
       await this.#write({ kind: 'returned' });
-      return true;
+      return 'returned';
     }
     let cancelTimeout = (): void => undefined;
     let outcome: RunOutcome;
@@ -117,7 +123,7 @@ export class Attempt {
         ...(this.#outcome === 'failed' && errorOf(outcome)),
       });
     }
-    return outcome.kind !== 'not-started';
+    return outcome.kind;
   }
 
   #endOf(run: RunOutcome): EndedAttempt['outcome'] {

@@ -70,7 +70,7 @@ export class Executor implements Runner {
       return; // no memory for a process: the next run says so
     }
     this.#alive = this.#child.pid !== undefined;
-    this.#child.on('message', (message) => this.#take(message as FromExecutor));
+    this.#child.on('message', (message) => this.#take(message as FromExecutor | null));
     this.#child.on('error', () => undefined); // a failed send or spawn is followed by 'exit' or found at the next run
     this.#child.on('exit', (code, signal) => {
       this.#alive = false;
@@ -91,6 +91,7 @@ export class Executor implements Runner {
   }
 
   setThreads(threads: number): void {
+    this.#sendRuns(); // which carry an older number: the latest must come last
     this.#send({ kind: 'threads', threads });
   }
 
@@ -187,7 +188,8 @@ export class Executor implements Runner {
     this.#child?.kill('SIGKILL');
   }
 
-  #take(message: FromExecutor): void {
+  #take(message: FromExecutor | null): void {
+    if (message === null) return; // no word of ours: a task may use the channel too
     if (message.kind === 'ready') {
       this.#ready = true;
       return;

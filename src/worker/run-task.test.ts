@@ -38,6 +38,20 @@ describe('a run of a task', () => {
     ['nothing', undefined, { code: 'task-failed', message: 'undefined', permanent: false }],
     ['what has no text', Object.create(null), { code: 'task-failed', permanent: false }],
     [
+      'an error whose message is no text',
+      Object.assign(new Error(), { message: { a: 1 } }),
+      { code: 'task-failed', permanent: false },
+    ],
+    [
+      'what cannot be looked at',
+      Object.defineProperty(new Error(), 'message', {
+        get: () => {
+          throw new TypeError('no');
+        },
+      }),
+      { code: 'task-failed', permanent: false },
+    ],
+    [
       'a permanent error',
       new PermanentError('no', { code: 'c' }),
       { code: 'c', message: 'no', permanent: true },
@@ -59,6 +73,17 @@ describe('a run of a task', () => {
     loop.self = loop;
     const { end } = await ran(() => loop);
     expect(end).toMatchObject({ failure: { code: 'invalid-output', permanent: true } });
+  });
+
+  it('may log what JSON cannot say', async () => {
+    const { end, news } = await ran(({ log }) => {
+      log.info('counted', { count: 10n });
+      return null;
+    });
+    expect(end).toMatchObject({ kind: 'done' });
+    expect(JSON.parse(JSON.stringify(news))).toMatchObject([
+      { kind: 'log', message: 'counted', details: { details: '{ count: 10n }' } },
+    ]);
   });
 
   it('forgets the blobs that it left open', async () => {

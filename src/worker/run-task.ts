@@ -39,7 +39,12 @@ export async function runTask(host: TaskHost, request: RunRequest, control: RunC
   const { tasks, blobs, clock, memoryLimit } = host;
   const { say } = control;
   const log = (level: 'info' | 'warn') => (text: string, details?: Record<string, unknown>) =>
-    say({ kind: 'log', level, message: text.slice(0, longestMessage), ...(details && { details }) });
+    say({
+      kind: 'log',
+      level,
+      message: text.slice(0, longestMessage),
+      ...(details && { details: sayable(details) }),
+    });
   const progress = new ProgressReport(clock, (latest) => say({ kind: 'progress', progress: latest }));
   const own = new AttemptBlobs(blobs);
   const forget = (): void => void own.end();
@@ -120,8 +125,28 @@ class ProgressReport {
   }
 }
 
+/** What JSON cannot say, such as a BigInt or what holds itself, must not fail a task that only logs it. */
+function sayable(details: Record<string, unknown>): Record<string, unknown> {
+  try {
+    JSON.stringify(details);
+    return details;
+  } catch {
+    return { details: inspect(details) };
+  }
+}
+
+/** A task may throw anything, an error whose message is no text too. */
 function describe(error: unknown): Failure {
-  const text = error instanceof Error ? error.message : inspect(error);
+  try {
+    return failureOf(error);
+  } catch {
+    return { code: 'task-failed', message: 'the task threw what cannot be described', permanent: false };
+  }
+}
+
+function failureOf(error: unknown): Failure {
+  const given: unknown = error instanceof Error ? error.message : undefined;
+  const text = typeof given === 'string' ? given : inspect(error);
   const message = text.slice(0, longestMessage);
   if (isPermanent(error)) return { code: String(error.code).slice(0, longestCode), message, permanent: true };
   if (error instanceof DrayError) return { code: error.code, message, permanent: error.permanent };

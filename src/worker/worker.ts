@@ -229,10 +229,13 @@ export class Worker {
     });
     const ended = attempt
       .run(this.#pool, () => this.#mayWrite())
-      .then((started) => {
-        this.#failedStarts = started ? 0 : Math.min(this.#failedStarts + 1, tooManyFailedStarts);
+      .then((kind) => {
+        // One that never began says nothing of the runners: it may have waited in the very one that did not start.
+        if (kind === 'not-started')
+          this.#failedStarts = Math.min(this.#failedStarts + 1, tooManyFailedStarts);
+        else if (kind !== 'returned') this.#failedStarts = 0;
         this.#running.delete(attempt);
-        if (!started || attempt.ranMs === 0) return;
+        if (kind === 'not-started' || attempt.ranMs === 0) return;
         this.#usualMs += (attempt.ranMs - this.#usualMs) / 8;
         const { id, type, attempt: number } = lease.job;
         this.#onRun({
@@ -270,18 +273,17 @@ export class Worker {
     const attempts = [...this.#running.keys()].filter((attempt) => due || attempt.hasNews);
     if (due) this.#renewedAt = this.#clock.monotonic();
     if (attempts.length === 0) return;
+    const news = attempts.map((attempt) => attempt.takeNews());
     try {
       const outcomes = await this.#engine.heartbeat({
         leaseMs: this.#options.leaseMs,
-        leases: attempts.map((attempt) => {
-          const { id } = attempt.lease.job;
-          return { id, token: attempt.lease.token, ...attempt.takeNews() };
-        }),
+        leases: attempts.map(({ lease: { job, token } }, i) => ({ id: job.id, token, ...news[i] })),
       });
       outcomes.forEach((outcome, i) => {
         if (outcome !== 'applied') attempts[i]!.stop('lease-lost');
       });
     } catch (error) {
+      attempts.forEach((attempt, i) => attempt.returnNews(news[i]!));
       this.#renewedAt = 0; // at the next tick, not only when the next heartbeat is due
       this.#log.warn('leases could not be renewed', { error: String(error) });
     }

@@ -3,13 +3,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import type { Engine, NewJob } from '../../src/engine/engine.js';
 import { openSqliteEngine } from '../../src/engine/sqlite/index.js';
+import { leases } from '../../src/jobs/limits.js';
 import { Executor } from '../../src/worker/executor.js';
 import { Worker, type EndedRun } from '../../src/worker/worker.js';
+import { Stop } from '../../src/worker/runner.js';
 import { eventually } from '../support/eventually.js';
+import { ManualClock } from '../support/manual-clock.js';
 
 let folder: string;
 let engine: Engine;
@@ -23,7 +26,7 @@ beforeEach(async () => {
   engine = await openSqliteEngine({ file: join(folder, 'jobs.sqlite'), clock: systemClock });
 });
 afterEach(async () => {
-  await worker.stop({ graceMs: 0 });
+  await (worker as Worker | undefined)?.stop({ graceMs: 0 });
   await engine.close();
   rmSync(folder, { recursive: true });
 });
@@ -93,6 +96,21 @@ const held = (): string =>
       report({ kind: 'done', result: { inline: 1 } });
     }, 5);`);
 const letGo = (id: string): void => writeFileSync(join(folder, id), '');
+/** As `held`, but a job whose input is "quick" ends at once: where most do, others are leased ahead. */
+const heldUnlessQuick = (): string =>
+  held().replace(
+    'const timer',
+    `if (message.input.inline === 'quick') { report({ kind: 'done', result: { inline: 1 } }); continue; }
+    const timer`,
+  );
+const completed = (id: string) =>
+  eventually(
+    () => engine.get({ id }),
+    (job) => job!.status === 'completed',
+  );
+async function runQuickOnes(): Promise<void> {
+  for (let count = 0; count < 30; count++) await completed(await submit({ input: { inline: 'quick' } }));
+}
 const inProgress = async (): Promise<string[]> =>
   (await engine.list({ status: 'in-progress', limit: 10 })).jobs.map(({ id }) => id).sort();
 const executorPids = (): number[] => worker.info().executors.map(({ pid }) => pid);
@@ -286,4 +304,119 @@ describe('executors', () => {
       expect((await engine.get({ id }))!.attempt).toBe(1);
     }
   });
+
+  it('that die take only the attempt with them whose turn it was: those that waited behind it go back uncounted', async () => {
+    startWorker(heldUnlessQuick());
+    await runQuickOnes();
+    const [first, ...behind] = [await submit(), await submit(), await submit()];
+    await eventually(inProgress, ({ length }) => length === 3);
+    process.kill(executorPids()[0]!, 'SIGKILL');
+    await eventually(
+      () => engine.get({ id: first }),
+      (job) => job!.status === 'scheduled',
+    );
+    expect(await engine.get({ id: first })).toMatchObject({
+      attempt: 1,
+      attempts: [{ outcome: 'failed', error: { code: 'executor-crashed' } }],
+    });
+    for (const id of behind) {
+      letGo(id);
+      const job = await completed(id);
+      expect(job).toMatchObject({ attempt: 1 });
+      expect(job!.attempts.slice(0, -1).every(({ outcome }) => outcome === 'released')).toBe(true);
+    }
+  });
+
+  it('that cannot start any more are noticed although jobs wait in them', async () => {
+    startWorker(heldUnlessQuick());
+    await runQuickOnes();
+    writeFileSync(join(folder, 'executor.mjs'), 'process.exit(1)');
+    for (const pid of executorPids()) process.kill(pid, 'SIGKILL');
+    await Promise.all(Array.from({ length: 5 }, () => submit()));
+    await eventually(
+      () => worker.healthy,
+      (healthy) => !healthy,
+    );
+  });
+
+  it('share the cores: the one that got its job first is told of the second', async () => {
+    startWorker(
+      `let threads;
+      process.on('message', (message) => {
+        if (message.kind !== 'stop') threads = message.threads ?? message.runs.at(-1).threads;
+      });` +
+        answering(`setInterval(() =>
+          report({ kind: 'progress', progress: { fraction: 0, message: String(threads) } }), 5);`),
+      { slots: 2 },
+    );
+    const ids = [systemClock.id(), systemClock.id()];
+    const retry = { attempts: 1, baseMs: 0, factor: 1, capMs: 0 };
+    const job = { type: 'any', input: { inline: null }, retry, timeoutMs: 60_000, work: 1, ...plain };
+    await engine.submit({ jobs: ids.map((id) => ({ id, ...job })) }); // together: one claim gets both
+    for (const id of ids) {
+      await eventually(
+        () => engine.get({ id }),
+        (job) => job!.progress?.message === '1',
+      );
+    }
+  });
+
+  it('may say what is no word of the worker’s own', async () => {
+    startWorker(
+      answering(`
+        for (const odd of [null, 0, 'ready', {}, { kind: 'done', run: -1 }]) process.send(odd);
+        report({ kind: 'done', result: { inline: 1 } });`),
+    );
+    await completed(await submit());
+  });
+});
+
+it('an executor has its grace from the moment when it is told to stop its job, and is killed at the end of it', async () => {
+  const script = join(folder, 'executor.mjs');
+  writeFileSync(
+    script,
+    `process.on('message', ({ kind, runs, reason }) => {
+      if (kind === 'run') process.send({ kind: 'progress', progress: { fraction: 0 }, run: runs[0].run });
+      if (kind === 'stop') setInterval(() => process.send({
+        kind: 'progress', progress: { fraction: 1, message: reason }, run: 1 }), 5);
+    });
+    process.send({ kind: 'ready' });`,
+  );
+  const clock = new ManualClock();
+  const executor = new Executor({
+    script: pathToFileURL(script),
+    args: () => [],
+    onGone: () => undefined,
+    memoryLimit: 2 ** 30,
+    graceMs: leases.cancelGrace,
+    clock,
+  });
+  onTestFinished(() => executor.close());
+  const stop = new Stop();
+  const said: (string | undefined)[] = [];
+  const sayings = (count: number) =>
+    eventually(
+      () => said.length,
+      (length) => length >= count,
+    );
+  const outcome = executor.run(
+    { jobId: 'j', type: 'any', input: { inline: null }, attempt: 1, threads: 1 },
+    {
+      job: 'j',
+      stop,
+      onStart: () => undefined,
+      onProgress: ({ message }) => void said.push(message),
+      log: () => log,
+    },
+  );
+  await sayings(1);
+  stop.stop('cancelled');
+  await sayings(2);
+  expect(said[1]).toBe('cancelled');
+  expect(executor.usable).toBe(false);
+  clock.advance(leases.cancelGrace - 1);
+  await sayings(said.length + 20); // it lives
+  clock.advance(1);
+  const message = expect.stringContaining('SIGKILL') as string;
+  expect(await outcome).toMatchObject({ kind: 'failed', failure: { code: 'executor-crashed', message } });
 });

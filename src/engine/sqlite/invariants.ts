@@ -2,16 +2,15 @@
  * What must hold of a database that no server has open, whatever has happened to the server before: the promises
  * of the engine, read from the tables and not through its operations.
  */
-import { DatabaseSync } from '@photostructure/sqlite';
 import { existsSync } from 'node:fs';
 import { DrayError } from '../../jobs/errors.js';
 import type { InvariantReport, Violation } from '../../jobs/invariants.js';
 import { transitions, type Event, type Status } from '../../jobs/life-cycle.js';
 import { blobsOf, type Payload } from '../../jobs/payload.js';
 import type { EndedAttempt, Job } from '../engine.js';
+import { Reader } from './reader.js';
 import { readRecord, recordExpression } from './rows.js';
 import { migrationFiles } from './schema.js';
-import type { Database } from './statements.js';
 
 /** So many violations are told; the rest are counted. */
 const reported = 100;
@@ -25,19 +24,17 @@ export async function checkInvariants(params: {
   file: string;
   hasBlob: (id: string) => Promise<boolean>;
 }): Promise<InvariantReport> {
-  const db = openStopped(params.file);
+  const reader = openStopped(params.file);
   try {
     const found = new Findings();
-    for (const text of damages(db)) found.add({ invariant: 'file', detail: text });
+    for (const text of damages(reader)) found.add({ invariant: 'file', detail: text });
     if (found.any) return { jobs: 0, completions: 0, ...found.report() }; // what else it says means nothing
-    const usesOf = db.prepare('SELECT blob FROM blob_uses JOIN jobs USING (seq) WHERE id = ?');
-    const blobsUsedBy = (id: string) => (usesOf.all(id) as { blob: string }[]).map(({ blob }) => blob);
     let jobs = 0;
-    for (const page of pages(db)) {
+    for (const page of pages(reader)) {
       jobs += page.length;
       for (const row of page) for (const violation of checkJob(row)) found.add(violation);
-      for (const { job } of page) {
-        for (const blob of neededBlobs(job, blobsUsedBy)) {
+      for (const { job, uses } of page) {
+        for (const blob of neededBlobs(job, uses)) {
           if (await params.hasBlob(blob)) continue;
           const whose = job.result ? 'of its result' : 'that it needs';
           found.add({
@@ -49,17 +46,17 @@ export async function checkInvariants(params: {
       }
     }
     for (const [invariant, sql, detail] of tableChecks) {
-      for (const row of all<{ job?: string; what: string }>(db, sql)) {
-        found.add({ invariant, ...(row.job != null && { job: row.job }), detail: `${detail}: ${row.what}` });
+      for (const row of reader.all<{ job: string | null; what: string }>(['job', 'what'], `(${sql})`)) {
+        found.add({ invariant, ...(row.job !== null && { job: row.job }), detail: `${detail}: ${row.what}` });
       }
     }
-    const [{ completions }] = all<{ completions: number }>(
-      db,
-      'SELECT count(*) AS completions FROM completions',
+    const [{ completions }] = reader.all<{ completions: number }>(
+      ['completions'],
+      '(SELECT count(*) AS completions FROM completions)',
     ) as [{ completions: number }];
     return { jobs, completions, ...found.report() };
   } finally {
-    db.close();
+    reader.close();
   }
 }
 
@@ -81,44 +78,51 @@ class Findings {
   }
 }
 
-function openStopped(file: string): Database {
+function openStopped(file: string): Reader {
   if (!existsSync(file)) {
     throw new DrayError('unavailable', `There is no database at ${file}. Name the data folder with --data.`);
   }
-  const db = new DatabaseSync(file, { timeout: 0, readOnly: true });
+  const reader = new Reader(file);
   try {
-    const [{ user_version: found }] = all<{ user_version: number }>(db, 'PRAGMA user_version') as [
+    const [{ user_version: found }] = reader.all(['user_version'], 'pragma_user_version') as [
       { user_version: number },
     ];
     const known = migrationFiles().length;
-    if (found === known) return db;
+    if (found === known) return reader;
     throw new DrayError(
       'unavailable',
       `The data folder has schema ${found}, this version knows ${known}. ` +
         (found < known ? 'Start the server on it once, and stop it.' : 'Use the version that wrote it.'),
     );
   } catch (error) {
-    db.close();
+    reader.close();
     if (!(error instanceof Error) || !/database is locked/.test(error.message)) throw error;
     throw new DrayError('unavailable', 'A server has the data folder open. Stop it first.', { cause: error });
   }
 }
 
-function damages(db: Database): string[] {
-  const rows = all<{ quick_check: string }>(db, `PRAGMA quick_check(${reported})`);
+function damages(reader: Reader): string[] {
+  const rows = reader.all<{ quick_check: string }>(['quick_check'], 'pragma_quick_check');
   return rows.map(({ quick_check: text }) => text).filter((text) => text !== 'ok');
 }
 
 interface Row {
   readonly job: Job;
   readonly token: string | null;
+  /** The blobs that the job is noted to use. */
+  readonly uses: readonly string[];
 }
 
-function* pages(db: Database): Generator<Row[]> {
+function* pages(reader: Reader): Generator<Row[]> {
   let after = 0;
   for (;;) {
-    const sql = `SELECT ${recordExpression} AS record FROM jobs WHERE seq > ${after} ORDER BY seq LIMIT ${pageSize}`;
-    const page = all<{ record: string }>(db, sql).map(({ record }) => readRecord(record));
+    const uses = '(SELECT json_group_array(blob) FROM blob_uses WHERE blob_uses.seq = jobs.seq)';
+    const page = reader
+      .all<{ record: string; uses: string }>(
+        ['record', 'uses'],
+        `(SELECT ${recordExpression} AS record, ${uses} AS uses FROM jobs WHERE seq > ${after} ORDER BY seq LIMIT ${pageSize})`,
+      )
+      .map(({ record, uses }) => ({ ...readRecord(record), uses: JSON.parse(uses) as string[] }));
     if (page.length === 0) return;
     after = page.at(-1)!.seq;
     yield page;
@@ -192,18 +196,18 @@ function counted({ attempt, outcome }: EndedAttempt): number {
 }
 
 /** Those without which the job cannot run, or its result cannot be read. */
-function neededBlobs(job: Job, usedBy: (id: string) => readonly string[]): Set<string> {
-  const { id, status, input, result } = job;
+function neededBlobs(job: Job, uses: readonly string[]): Set<string> {
+  const { status, input, result } = job;
   if (result) return new Set(blobsIn(result, 'result'));
   const waits = status === 'scheduled' || status === 'pending' || status === 'in-progress';
-  return new Set(waits ? [...blobsIn(input, 'input'), ...usedBy(id)] : []);
+  return new Set(waits ? [...blobsIn(input, 'input'), ...uses] : []);
 }
 
 function blobsIn(payload: Payload, field: string): readonly string[] {
   return 'blob' in payload ? [payload.blob] : blobsOf(payload.inline, field);
 }
 
-/** Statements that return a row for each violation, and what is wrong with it. */
+/** Queries that give a row for each violation: the job, where it is one's, and what is wrong. */
 const tableChecks: readonly (readonly [invariant: string, sql: string, detail: string])[] = [
   [
     'completions',
@@ -228,12 +232,12 @@ const tableChecks: readonly (readonly [invariant: string, sql: string, detail: s
   ],
   [
     'leases',
-    `SELECT token AS what FROM jobs WHERE token IS NOT NULL GROUP BY token HAVING count(*) > 1`,
+    `SELECT NULL AS job, token AS what FROM jobs WHERE token IS NOT NULL GROUP BY token HAVING count(*) > 1`,
     'two jobs have one token',
   ],
   [
     'keys',
-    `SELECT jobs.type || ' ' || jobs.key || ', ' || count(*) || ' of ' || places AS what
+    `SELECT NULL AS job, jobs.type || ' ' || jobs.key || ', ' || count(*) || ' of ' || places AS what
      FROM jobs JOIN keys USING (type, key) WHERE status IN (1, 2) AND held = 0
      GROUP BY jobs.type, jobs.key HAVING count(*) > places`,
     'more jobs have a place than there are, which only a later submit with a lower number explains',
@@ -267,11 +271,7 @@ const tableChecks: readonly (readonly [invariant: string, sql: string, detail: s
   ],
   [
     'uses',
-    `SELECT blob AS what FROM blob_uses LEFT JOIN jobs USING (seq) WHERE jobs.seq IS NULL`,
+    `SELECT NULL AS job, blob AS what FROM blob_uses LEFT JOIN jobs USING (seq) WHERE jobs.seq IS NULL`,
     'a blob is kept for a job that is gone',
   ],
 ];
-
-function all<T>(db: Database, sql: string): T[] {
-  return db.prepare(sql).all() as T[];
-}
