@@ -49,6 +49,8 @@ describe('the command line', () => {
     ['submit echo --dtype float32 --input 1', '--dtype and --no-verify are for matmul'],
     ['submit echo -d -o x.json', '--output needs the result'],
     ['submit echo -o no-such-folder/x.json', 'cannot write into no-such-folder'],
+    ['jobs list --api-key ✓', 'a key holds characters that a header of HTTP cannot carry'],
+    ['submit echo --idempotency-key ✓', 'a key holds characters'],
     ['serve --port 99999', '--port (DRAY_PORT): "99999" is not a whole number from 0 to 65535'],
   ])('refuses `%s` with exit code 2 and says why', async (line, why) => {
     const { code, out, err } = await run(line);
