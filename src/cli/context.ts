@@ -20,6 +20,10 @@ export interface CommonOptions {
   readonly quiet?: boolean;
 }
 
+/** Of `--data`, for commands that work on a folder and not on a server. */
+export const folderDoc =
+  'the data folder of the server (default: DRAY_DATA, the file of DRAY_CONFIG, or ./.dray)';
+
 /** Adds the options that every command of the client has. */
 export function withCommonOptions(command: Command): Command {
   return command

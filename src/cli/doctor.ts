@@ -1,8 +1,9 @@
 /** `dray doctor`: what is wrong with a data folder. */
 import type { Command } from 'commander';
+import { readOption } from '../config/options.js';
 import type { Finding } from '../jobs/diagnosis.js';
 import type { InvariantReport } from '../jobs/invariants.js';
-import type { Context, Handle } from './context.js';
+import { folderDoc, type Context, type Handle } from './context.js';
 import { exitCodes, type ExitCode } from './failure.js';
 import { grid } from './table.js';
 import { print, printJson, type Terminal } from './terminal.js';
@@ -20,7 +21,7 @@ interface Checks {
 
 interface DoctorOptions {
   readonly invariants?: boolean;
-  readonly data: string;
+  readonly data?: string;
   readonly server?: string;
   readonly json?: boolean;
 }
@@ -33,7 +34,7 @@ export function addDoctor(program: Command, context: Context, handle: Handle, ch
       '--invariants',
       'instead: every promise about jobs, results, leases, completions and keys, while no server has the folder',
     )
-    .option('--data <folder>', 'folder of the database and the blobs', './.dray')
+    .option('--data <folder>', folderDoc)
     .option('--server <address>', 'the server (default: DRAY_SERVER, or http://127.0.0.1:8080)')
     .option('--json', 'for machines: one JSON document on stdout, errors as JSON on stderr')
     .action((options: DoctorOptions) =>
@@ -46,14 +47,15 @@ async function examine(
   { terminal }: Context,
   { checkFolder, diagnose }: Checks,
 ): Promise<ExitCode> {
+  const data = readOption('data', options.data);
   if (options.invariants !== true) {
-    const { data, server } = options;
+    const { server } = options;
     const findings = await diagnose({ data, ...(server !== undefined && { server }) });
     if (options.json) printJson(terminal.out, { findings });
     else print(terminal.out, describeFindings(findings, terminal));
     return findings.some(({ state }) => state === 'wrong') ? exitCodes.failed : exitCodes.ok;
   }
-  const report = await checkFolder(options.data);
+  const report = await checkFolder(data);
   if (options.json) printJson(terminal.out, report);
   else print(terminal.out, describeReport(report));
   return report.violations.length === 0 ? exitCodes.ok : exitCodes.failed;

@@ -62,6 +62,12 @@ function explain(error: unknown): Told {
       exitCode: reached.has(error.kind) ? exitCodes.failed : exitCodes.unreachable,
     };
   }
+  if ((error as NodeJS.ErrnoException | undefined)?.code === 'ERR_INVALID_CHAR') {
+    const next =
+      'Look at DRAY_API_KEY, --api-key and --idempotency-key, such as for the end of a line in one.';
+    const message = 'a key holds characters that a header of HTTP cannot carry';
+    return { exitCode: exitCodes.usage, code: 'usage', message, next };
+  }
   if (error instanceof DrayError) return plain(error, error.code, errorCatalogue[error.code].help);
   if (!(error instanceof Error)) return plain(new Error(String(error)), 'internal', bug);
   const code: unknown = (error as NodeJS.ErrnoException).code;

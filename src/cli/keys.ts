@@ -5,7 +5,7 @@ import { readOption } from '../config/options.js';
 import { parseDuration } from '../jobs/duration.js';
 import { changeKeys, keyFileName, readKeys } from '../keys/key-file.js';
 import { newKey, scopes, viewKey, type KeyView, type Scope } from '../keys/key.js';
-import { lookOf, type Context, type Handle } from './context.js';
+import { folderDoc, lookOf, type Context, type Handle } from './context.js';
 import { exitCodes, UsageError, type ExitCode } from './failure.js';
 import { formatAge } from './format.js';
 import { grid, type Look } from './table.js';
@@ -49,7 +49,7 @@ export function addKeys(program: Command, context: Context, handle: Handle): voi
 
 function withFolder(command: Command): Command {
   return command
-    .option('--data <folder>', 'the data folder of the server (default: DRAY_DATA, or ./.dray)')
+    .option('--data <folder>', folderDoc)
     .option('--json', 'for machines: one JSON document on stdout, errors as JSON on stderr');
 }
 

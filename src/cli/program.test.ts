@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../clock.js';
-import type { Config } from '../config/options.js';
+import { options, readConfig, type Config } from '../config/options.js';
 import { buildProgram } from './program.js';
 
 async function run(line: string, serve: (config: Config) => Promise<void> = () => Promise.resolve()) {
@@ -49,6 +49,8 @@ describe('the command line', () => {
     ['submit echo --dtype float32 --input 1', '--dtype and --no-verify are for matmul'],
     ['submit echo -d -o x.json', '--output needs the result'],
     ['submit echo -o no-such-folder/x.json', 'cannot write into no-such-folder'],
+    ['jobs list --api-key ✓', 'a key holds characters that a header of HTTP cannot carry'],
+    ['submit echo --idempotency-key ✓', 'a key holds characters'],
     ['serve --port 99999', '--port (DRAY_PORT): "99999" is not a whole number from 0 to 65535'],
   ])('refuses `%s` with exit code 2 and says why', async (line, why) => {
     const { code, out, err } = await run(line);
@@ -101,6 +103,16 @@ describe('serve', () => {
     });
     expect(code).toBe(0);
     expect(got).toMatchObject({ port: 0, executorMemory: 1024 ** 3, data: 'somewhere' });
+  });
+
+  it('heeds the flag of every option', async () => {
+    const other = { integer: '1021', bytes: '1g', duration: '77', share: '0.5', files: 'x.js', string: 'x' };
+    for (const { name, flag, type, values } of options) {
+      const text = type === 'switch' ? '' : (values?.at(-1) ?? other[type]);
+      const got: Config[] = [];
+      await run(`serve ${flag} ${text}`, (config) => Promise.resolve(void got.push(config)));
+      expect(got[0]?.[name], flag).not.toEqual(readConfig({})[name]);
+    }
   });
 
   it('says what to do where the port is taken', async () => {

@@ -92,15 +92,20 @@ function addServe(program: Command, params: ProgramParams, handle: Handle): void
     .description('run everything on this machine: the HTTP API and the workers');
   const { flag: configFlag, variable: configVariable, doc: configDoc } = configFileOption;
   serve.option(`${configFlag} <file>`, `${configDoc} (${configVariable})`);
-  for (const { flag, variable, type, default: fallback, doc } of serveOptions) {
+  /** The option's name by the one that Commander makes of its flag, which may be another. */
+  const names = new Map<string, string>();
+  for (const { name, flag, variable, type, default: fallback, doc } of serveOptions) {
     const shown =
       fallback === undefined || fallback === '' ? `(${variable})` : `(${variable}, default: ${fallback})`;
     // The defaults stay with the table, where variables come before them.
-    serve.addOption(new Option(`${flag} ${values[type]}`.trim(), `${doc} ${shown}`));
+    const option = new Option(`${flag} ${values[type]}`.trim(), `${doc} ${shown}`);
+    names.set(option.attributeName(), name);
+    serve.addOption(option);
   }
   serve.action((flags: Record<string, unknown>) =>
     handle(false, async () => {
-      await params.serve(configFrom(flags));
+      const given = Object.entries(flags).map(([key, value]) => [names.get(key) ?? key, value]);
+      await params.serve(configFrom(Object.fromEntries(given) as Record<string, unknown>));
       return exitCodes.ok;
     }),
   );

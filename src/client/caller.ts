@@ -52,16 +52,15 @@ export class Caller {
     const headers = range ? { range: `bytes=${range.start}-${last}` } : {};
     const call: Call = { method: 'GET', path, accept, headers, signal, timeoutMs: this.timeoutMs };
     const answer = await this.persist(options, () => this.connection.open(call));
-    const chunks = answer.chunks();
     if (range && answer.status !== 206) {
-      await chunks.return();
+      answer.discard();
       throw unexpectedAnswer(this.connection.baseUrl, answer.status, 'is not the range asked for');
     }
     const length = Number(answer.headers['content-length'] ?? NaN);
     return {
       mediaType: (answer.headers['content-type'] ?? '').split(';')[0]!.trim(),
       length: Number.isNaN(length) ? undefined : length,
-      chunks,
+      chunks: answer.chunks(),
     };
   }
 }

@@ -176,6 +176,20 @@ describe('a download', () => {
     await clientFailure(client.download('x', { range: { start: 4 } }));
     expect(ranges).toEqual(['bytes=1-2', 'bytes=4-']);
   });
+
+  it.each<[what: string, read: (client: DrayClient<AnyTasks>) => Promise<unknown>]>([
+    ['bytes that are not the range asked for', (client) => client.download('x', { range: { start: 4 } })],
+    ['a stream that is none of events', (client) => client.events('x').next()],
+  ])('gives up the connection on which comes %s', async (_, read) => {
+    let gone = (): void => undefined;
+    const closed = new Promise<void>((resolve) => (gone = resolve));
+    const client = await clientOf((_, response) => {
+      response.once('close', gone);
+      response.write('It does not end.');
+    });
+    expect((await clientFailure(read(client))).kind).toBe('unexpected');
+    await closed;
+  });
 });
 
 describe('time limits', () => {

@@ -1,6 +1,7 @@
 /**
  * A typed client of `/v1` and of the scaling figure. Every call rejects with ClientError, with the signal's reason
- * when aborted, or with what reading the caller's own files and streams threw.
+ * when aborted, with what reading the caller's own files and streams threw, or with TypeError where a key holds
+ * characters that a header cannot carry.
  */
 import { createHash } from 'node:crypto';
 import type { Blob } from '../contract/blob.js';

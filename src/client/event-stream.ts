@@ -78,8 +78,12 @@ export async function* follow(params: {
         accept: 'text/event-stream',
         headers: lastId === undefined ? {} : { 'last-event-id': lastId },
       });
-      if (answer.status === 204) return;
-      if (!answer.headers['content-type']?.startsWith('text/event-stream')) throw foreign();
+      const isStream = answer.headers['content-type']?.startsWith('text/event-stream') === true;
+      if (answer.status === 204 || !isStream) {
+        answer.discard();
+        if (answer.status === 204) return;
+        throw foreign();
+      }
       patience.restore();
       if (opened) onGap();
       opened = true;

@@ -34,6 +34,8 @@ export interface Answer {
   readonly headers: IncomingMessage['headers'];
   /** The body as it comes, once. Leaving it early closes the connection. @throws ClientError; the signal's reason. */
   chunks(): AsyncGenerator<Uint8Array, void>;
+  /** Closes the connection of an answer whose body nobody will read: left alone, it would be held for ever. */
+  discard(): void;
 }
 
 /** Where the server is, and who asks. */
@@ -56,7 +58,8 @@ export class Connection {
     const response = await this.#send(call);
     const status = response.statusCode ?? 0;
     const chunks = (): AsyncGenerator<Uint8Array, void> => this.#read(response, call.signal);
-    if (status < 400) return { status, headers: response.headers, chunks };
+    const discard = (): void => void response.destroy();
+    if (status < 400) return { status, headers: response.headers, chunks, discard };
     throw problemError({
       status,
       contentType: response.headers['content-type'] ?? '',

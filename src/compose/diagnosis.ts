@@ -49,11 +49,10 @@ export async function diagnose(params: { data: string; server?: string }): Promi
     try {
       findings.push({ check, ...(await run()) });
     } catch (error) {
-      const advice =
-        error instanceof DrayError
-          ? 'Correct the option.'
-          : 'The operating system said no: check the rights.';
-      findings.push({ check, ...wrong((error as Error).message, advice) });
+      const { code, message } = error as NodeJS.ErrnoException;
+      const ofSystem = !(error instanceof DrayError) && code !== undefined;
+      const advice = ofSystem ? 'The operating system said no: check the rights.' : 'Correct the option.';
+      findings.push({ check, ...wrong(message, advice) });
     }
   }
   return findings;
@@ -161,10 +160,10 @@ function checkDatabase(file: string): Verdict {
 }
 
 async function checkServer(file: string, given: string | undefined): Promise<Verdict> {
-  const address = serverAddress(given).href;
+  const address = serverAddress(given).href.replace(/\/?$/, '/'); // a proxy may have it below a path
   let response: Response;
   try {
-    response = await fetch(new URL('/readyz', address), { signal: AbortSignal.timeout(answerWithinMs) });
+    response = await fetch(new URL('readyz', address), { signal: AbortSignal.timeout(answerWithinMs) });
   } catch {
     const detail = `none answers at ${address}`;
     if (!existsSync(file) || inspectDatabase(file) !== 'in use') return ok(detail);

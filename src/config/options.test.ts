@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { options, parseBytes, parseShare, readConfig } from './options.js';
+import { options, parseBytes, parseShare, readConfig, readOption } from './options.js';
 
 describe('sizes', () => {
   it.each([
@@ -132,6 +132,15 @@ describe('the file of options', () => {
       data: './.dray',
     });
     expect(readConfig({ config }, { DRAY_CONFIG: 'no-such-file' }).port).toBe(1);
+  });
+
+  it('holds for commands beside the server too, after their flag and the variable', async () => {
+    await writeFile(config, '{"data": "of the file"}');
+    const environment = { DRAY_CONFIG: config };
+    expect(readOption('data', undefined, environment)).toBe('of the file');
+    expect(readOption('data', undefined, { ...environment, DRAY_DATA: 'variable' })).toBe('variable');
+    expect(readOption('data', 'flag', environment)).toBe('flag');
+    expect(readOption('data', undefined, {})).toBe('./.dray');
   });
 
   it('takes every option of the table as its variable does', async () => {

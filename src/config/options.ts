@@ -331,10 +331,8 @@ export function readConfig(
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Config {
   const machine = availableMachine();
-  const { config } = flags;
-  const file = typeof config === 'string' ? config : environment[configFileOption.variable] || undefined;
-  const names = options.map(({ name }) => name);
-  const fromFile = file === undefined ? new Map<string, string>() : readConfigFile(file, names);
+  const file = fileNamedBy(flags, environment);
+  const fromFile = valuesIn(file);
   const values: Record<string, Value | undefined> = {};
   for (const option of options) {
     const given = flags[option.name];
@@ -372,8 +370,10 @@ export function readConfig(
 }
 
 /**
- * One text option of the table, for commands beside `dray serve`.
+ * One text option of the table, for commands beside `dray serve`, as a server started in the same environment would
+ * have it.
  * @param given by a flag, where it is.
+ * @throws DrayError `invalid-request` where the file that the environment names cannot be read.
  */
 export function readOption(
   name: keyof Config,
@@ -381,7 +381,24 @@ export function readOption(
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): string {
   const option = options.find((one) => one.name === name)!;
-  return given ?? (environment[option.variable] || (option.default ?? ''));
+  const set = given ?? (environment[option.variable] || undefined);
+  return set ?? valuesIn(fileNamedBy({}, environment)).get(name) ?? option.default ?? '';
+}
+
+/** The path of the file of options; undefined where none is named. */
+function fileNamedBy(
+  { config }: Readonly<Record<string, unknown>>,
+  environment: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  return typeof config === 'string' ? config : environment[configFileOption.variable] || undefined;
+}
+
+function valuesIn(file: string | undefined): ReadonlyMap<string, string> {
+  if (file === undefined) return new Map();
+  return readConfigFile(
+    file,
+    options.map(({ name }) => name),
+  );
 }
 
 function parseSeconds(text: string): number | undefined {

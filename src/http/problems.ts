@@ -7,6 +7,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../clock.js';
 import type { Problem } from '../contract/problem.js';
 import { DrayError, errorCatalogue, isDiskFull, type ErrorCode } from '../jobs/errors.js';
+import { misfitReason } from '../jobs/misfit.js';
 import { challengeFor } from './credentials.js';
 
 const retryAfterSeconds = 5;
@@ -78,13 +79,7 @@ function asDrayError(error: unknown): DrayError {
   const { validation, validationContext, code, message } = error as Partial<FastifyError>;
   if (validation) {
     const path = (validationContext ?? 'request') + (validation[0]?.instancePath ?? '').replaceAll('/', '.');
-    return new DrayError(
-      'invalid-request',
-      `${path}: ${validation[0]?.message ?? 'does not fit its schema'}`,
-      {
-        field: path,
-      },
-    );
+    return new DrayError('invalid-request', `${path}: ${misfitReason(validation)}`, { field: path });
   }
   const mapped = fastifyCodes[code ?? ''];
   if (mapped) return new DrayError(mapped, message ?? '');

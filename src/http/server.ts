@@ -41,7 +41,7 @@ export async function buildServer(
   doors: readonly Door[] = [],
 ): Promise<App> {
   const { access, clock, patience } = dependencies;
-  const slowClients = new SlowClients(clock, patience);
+  const slowClients = new SlowClients(clock, patience, logger);
   const app: App = Fastify({
     genReqId: requestIds(clock),
     requestIdHeader: 'x-request-id',

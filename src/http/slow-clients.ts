@@ -3,6 +3,7 @@
  * connections on which nothing moves; here are the two that it lets pass: bodies that trickle, and answers that
  * nobody reads.
  */
+import type { FastifyBaseLogger } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { CancelTimer, Clock } from '../clock.js';
@@ -35,14 +36,16 @@ interface Connection {
 export class SlowClients {
   readonly #clock: Clock;
   readonly #patience: Patience;
+  readonly #log: Pick<FastifyBaseLogger, 'info'>;
   readonly #connections = new Map<Socket, Connection>();
   readonly #everyMs: number;
   readonly #stopLooking: CancelTimer;
   #lookedAt: number;
 
-  constructor(clock: Clock, patience: Patience) {
+  constructor(clock: Clock, patience: Patience, log: Pick<FastifyBaseLogger, 'info'>) {
     this.#clock = clock;
     this.#patience = patience;
+    this.#log = log;
     this.#lookedAt = clock.monotonic();
     const { bodyTimeout, answerTimeout } = patience;
     this.#everyMs = Math.min(longestLookMs, bodyTimeout / 4, answerTimeout / 4);
@@ -61,7 +64,9 @@ export class SlowClients {
     }
     const creditMs = this.#patience.bodyTimeout;
     const { bytesRead } = socket;
-    this.#connections.set(socket, { request, response, bytesRead, creditMs });
+    const connection = { request, response, bytesRead, creditMs };
+    this.#connections.set(socket, connection);
+    socket.once('timeout', () => this.#sayCut(connection, 'nothing moved'));
     socket.once('close', () => this.#connections.delete(socket));
   }
 
@@ -104,8 +109,15 @@ export class SlowClients {
     // Where bytes wait to be taken it is the server that is slow: a full disk is not the client's fault.
     if (request.readableLength === 0) connection.creditMs -= passedMs;
     if (connection.creditMs > 0) return;
+    this.#sayCut(connection, 'slow body');
     if (this.canRefuse(socket)) refuseRaw(socket, 'slow-client');
     else socket.destroy();
+  }
+
+  /** A request that is cut gets no answer that ends, and so has no other line in the log. */
+  #sayCut({ request, response }: Connection, why: string): void {
+    if (response.writableFinished) return;
+    this.#log.info({ method: request.method, url: request.url, why }, 'request cut');
   }
 
   /** Node's idle timer sees bytes leave even within one large write, so it is what cuts the connection. */

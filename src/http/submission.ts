@@ -5,6 +5,7 @@ import { Compile } from 'typebox/compile';
 import { SubmitJob } from '../contract/job.js';
 import type { Job, NewJob } from '../engine/engine.js';
 import { DrayError } from '../jobs/errors.js';
+import { misfitReason } from '../jobs/misfit.js';
 import type { Bytes } from '../json/read.js';
 import { admit } from '../tasks/admission.js';
 import { bodyOf } from './body.js';
@@ -158,15 +159,13 @@ function observed(body: Bytes, fingerprint: Fingerprint | undefined): Bytes {
 }
 
 function misfit(submission: unknown): DrayError {
-  const [error] = schema.Errors(submission);
+  const errors = schema.Errors(submission);
+  const [error] = errors;
   const path = (error?.instancePath ?? '').slice(1).replaceAll('/', '.').slice(0, 128);
   const field = path || 'body';
-  return new DrayError('invalid-request', `${field}: ${reasonOf(error, path)}`, { field });
-}
-
-function reasonOf(error: { keyword: string; message: string } | undefined, path: string): string {
-  if (path.startsWith('labels.') && error?.keyword === 'boolean') {
-    return 'the name of a label has 1 to 64 characters of A–Z a–z 0–9 . _ / -';
-  }
-  return error?.message ?? 'does not fit its schema';
+  const reason =
+    path.startsWith('labels.') && error?.keyword === 'boolean'
+      ? 'the name of a label has 1 to 64 characters of A–Z a–z 0–9 . _ / -'
+      : misfitReason(errors);
+  return new DrayError('invalid-request', `${field}: ${reason}`, { field });
 }

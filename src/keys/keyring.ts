@@ -2,6 +2,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import type { CancelTimer, Clock } from '../clock.js';
+import { DrayError } from '../jobs/errors.js';
 import { readKeys } from './key-file.js';
 import { hashOf, idOf, type KeyRecord, type Scope } from './key.js';
 
@@ -83,8 +84,12 @@ export class Keyring {
   async #look(): Promise<void> {
     const stamp = await stampOf(this.#params.file);
     if (stamp === this.#stamp) return;
-    this.#stamp = stamp; // also where reading fails: a broken file is told of once
-    const records = await readKeys(this.#params.file);
+    const records = await readKeys(this.#params.file).catch((error: unknown) => {
+      // What is in a broken file is told of once. One that may not be read is tried again: rights leave no new stamp.
+      if (error instanceof DrayError) this.#stamp = stamp;
+      throw error;
+    });
+    this.#stamp = stamp;
     this.#keys = new Map(records.map((record) => [record.id, known(record)]));
     this.#everAny ||= records.length > 0;
   }

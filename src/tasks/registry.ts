@@ -2,6 +2,7 @@
 import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import { DrayError } from '../jobs/errors.js';
+import { misfitReason } from '../jobs/misfit.js';
 import type { Task } from './task.js';
 
 export class TaskRegistry {
@@ -73,7 +74,7 @@ function check(
   code: 'invalid-request' | 'invalid-output',
 ): void {
   if (validator.Check(value)) return;
-  const [error] = validator.Errors(value);
-  const path = error ? root + error.instancePath.replaceAll('/', '.') : root;
-  throw new DrayError(code, `${path}: ${error?.message ?? 'does not fit its schema'}`, { field: path });
+  const errors = validator.Errors(value);
+  const path = root + (errors[0]?.instancePath ?? '').replaceAll('/', '.');
+  throw new DrayError(code, `${path}: ${misfitReason(errors)}`, { field: path });
 }

@@ -270,6 +270,8 @@ describe('a request is refused', () => {
   it.each<[title: string, path: string, status: number, code: string]>([
     ['with a status that does not exist', '/v1/jobs?status=done', 400, 'invalid-request'],
     ['with an unknown query member', '/v1/jobs?stauts=failed', 400, 'invalid-request'],
+    ['with a limit that is no whole number', '/v1/jobs?limit=1.5', 400, 'invalid-request'],
+    ['with a limit that is a word', '/v1/jobs?limit=true', 400, 'invalid-request'],
     ['with a limit over the page size', '/v1/jobs?limit=100000', 400, 'invalid-request'],
     ['with a cursor that was made up', '/v1/jobs?cursor=zzz', 400, 'invalid-request'],
     ['with an id that is none', '/v1/jobs/7', 400, 'invalid-request'],

@@ -1,8 +1,11 @@
 /** `dray doctor` says what is wrong with the machine, the folder and the server, and what to do. */
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
+import { createServer } from 'node:http';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Finding } from '../../src/jobs/diagnosis.js';
 import { main, startServer } from '../support/server.js';
@@ -48,6 +51,24 @@ describe('the doctor', () => {
     expect(findings(nobody).of('database')?.detail).toMatch(/^whole, \d+ MiB$/);
   });
 
+  it('takes the folder from the environment, and the server behind a path', async () => {
+    const proxy = createServer((request, response) => {
+      response.statusCode = request.url === '/dray/readyz' ? 200 : 404;
+      response.end();
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    const server = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}/dray`;
+    const args = [main, 'doctor', '--json', '--server', server];
+    const { stdout } = await promisify(execFile)(process.execPath, args, {
+      env: { ...process.env, DRAY_DATA: data, DRAY_MIN_FREE: '1m' },
+    });
+    proxy.close();
+    const { findings: found } = JSON.parse(stdout) as { findings: Finding[] };
+    const detailOf = (check: string) => found.find((finding) => finding.check === check)?.detail;
+    expect(detailOf('folder')).toBe(data);
+    expect(detailOf('server')).toBe(`ready at ${server}/`);
+  });
+
   it('finds a damaged database', async () => {
     await writeFile(join(data, 'jobs.sqlite'), 'no database '.repeat(1_000));
     const { status, of } = findings(nobody);
@@ -63,6 +84,9 @@ describe('the doctor', () => {
     const large = { DRAY_EXECUTOR_MEMORY: '1000t', DRAY_BLAS: 'none' };
     expect(findings(nobody, large)).toMatchObject({ status: 0 });
     expect(findings(nobody, large).of('memory')).toMatchObject({ state: 'warning' });
+    const noLibrary = findings([...nobody], { DRAY_BLAS: '/no/such.so' }).of('matrix kernel');
+    expect(noLibrary).toMatchObject({ state: 'wrong', advice: 'Correct the option.' });
+    expect(findings(['--server', 'ftp://x']).of('server')).toMatchObject({ advice: 'Correct the option.' });
     const misspelt = findings(nobody, { DRAY_EXECUTOR_MEMORY: 'much' });
     expect(misspelt.of('memory')?.detail).toContain('DRAY_EXECUTOR_MEMORY');
     expect(misspelt.status).toBe(1);

@@ -81,6 +81,7 @@ describe('a connection is cut', () => {
     const answer = text(socket);
     socket.write(`${head('/v1/blobs', 100)}x`);
     expect(await answer).toContain('408 Request Timeout');
+    expect(server.output()).toContain('"url":"/v1/blobs","why":"slow body","msg":"request cut"');
   });
 
   it('without a word where that would pass for the answer to an earlier request', async () => {
@@ -113,6 +114,7 @@ describe('a connection is cut', () => {
     await once(socket, 'close');
     expect(received).toBeGreaterThan(0);
     expect(received).toBeLessThan(size);
+    expect(narrow.output()).toContain(`"url":"/v1/blobs/${id}","why":"nothing moved","msg":"request cut"`);
     await narrow.stop();
   });
 

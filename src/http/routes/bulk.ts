@@ -7,6 +7,7 @@ import type { JobFilter } from '../../engine/engine.js';
 import { DrayError } from '../../jobs/errors.js';
 import { parseLabel } from '../../jobs/label.js';
 import { isFinal } from '../../jobs/life-cycle.js';
+import { misfitReason } from '../../jobs/misfit.js';
 import { RawValueSink } from '../../json/raw.js';
 import { readJson } from '../../json/read.js';
 import type { App, Dependencies } from '../dependencies.js';
@@ -75,9 +76,9 @@ async function readBody(request: FastifyRequest): Promise<BulkChange> {
   const sink = new RawValueSink({ field: '', limit: bodyLimit });
   const body = await readJson(bodyOf(request), sink, { limit: bodyLimit });
   if (schema.Check(body)) return body;
-  const [error] = schema.Errors(body);
-  const field = (error?.instancePath ?? '').slice(1).replaceAll('/', '.') || 'body';
-  const message = field === 'label' ? 'is not name=value' : (error?.message ?? 'does not fit its schema');
+  const errors = schema.Errors(body);
+  const field = (errors[0]?.instancePath ?? '').slice(1).replaceAll('/', '.') || 'body';
+  const message = field === 'label' ? 'is not name=value' : misfitReason(errors);
   throw new DrayError('invalid-request', `${field}: ${message}`, { field });
 }
 

@@ -6,7 +6,6 @@ export function metricsRoutes(app: App, { metrics }: Dependencies): void {
   app.get(
     '/metrics',
     {
-      logLevel: 'warn',
       schema: { tags: ['service'], summary: 'Figures for Prometheus', response: { 200: Type.String() } },
     },
     async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()),

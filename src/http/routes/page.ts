@@ -22,11 +22,9 @@ export function pageRoutes(app: App): void {
   for (const [url, [file, mediaType]] of Object.entries(assets)) {
     const body = readFileSync(new URL(file, folder));
     const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
-    app.get(url, { logLevel: 'warn', schema: { hide: true } }, (request, reply) => {
+    app.get(url, { schema: { hide: true } }, (request, reply) => {
       void reply
         .header('content-security-policy', contentSecurityPolicy)
-        .header('x-content-type-options', 'nosniff')
-        .header('referrer-policy', 'no-referrer')
         .header('cache-control', 'no-cache') // asked for again, and answered with 304 until the next version
         .header('etag', etag);
       if (request.headers['if-none-match'] === etag) return reply.code(304).send();

@@ -14,7 +14,6 @@ export function scalingRoutes(app: App, { scaling }: Pick<Dependencies, 'scaling
     app.get(
       path,
       {
-        logLevel: 'warn',
         schema: {
           hide: path.endsWith('/'),
           tags: ['service'],

@@ -13,7 +13,6 @@ export function statusRoutes(app: App, { engine, healthy, workers }: Dependencie
   app.get(
     '/healthz',
     {
-      logLevel: 'warn',
       schema: { tags, summary: 'The consume loop moves', response: { 200: Ok, 503: Problem } },
     },
     () => {
@@ -25,7 +24,6 @@ export function statusRoutes(app: App, { engine, healthy, workers }: Dependencie
   app.get(
     '/readyz',
     {
-      logLevel: 'warn',
       schema: { tags, summary: 'Requests can be served', response: { 200: Ok, 503: Problem } },
     },
     async () => {
