@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Readable } from 'node:stream';
 import { Compile } from 'typebox/compile';
 import { SubmitJob } from '../contract/job.js';
+import { misfitOf } from '../contract/misfit.js';
 import type { Job, NewJob } from '../engine/engine.js';
 import { DrayError } from '../jobs/errors.js';
 import type { Bytes } from '../json/read.js';
@@ -158,15 +159,12 @@ function observed(body: Bytes, fingerprint: Fingerprint | undefined): Bytes {
 }
 
 function misfit(submission: unknown): DrayError {
-  const [error] = schema.Errors(submission);
-  const path = (error?.instancePath ?? '').slice(1).replaceAll('/', '.').slice(0, 128);
-  const field = path || 'body';
-  return new DrayError('invalid-request', `${field}: ${reasonOf(error, path)}`, { field });
-}
-
-function reasonOf(error: { keyword: string; message: string } | undefined, path: string): string {
-  if (path.startsWith('labels.') && error?.keyword === 'boolean') {
-    return 'the name of a label has 1 to 64 characters of A–Z a–z 0–9 . _ / -';
-  }
-  return error?.message ?? 'does not fit its schema';
+  const errors = schema.Errors(submission);
+  const { path, message } = misfitOf(errors);
+  const field = path.slice(0, 128) || 'body';
+  const reason =
+    path.startsWith('labels.') && errors[0]?.keyword === 'boolean'
+      ? 'the name of a label has 1 to 64 characters of A–Z a–z 0–9 . _ / -'
+      : message;
+  return new DrayError('invalid-request', `${field}: ${reason}`, { field });
 }

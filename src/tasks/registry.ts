@@ -1,6 +1,7 @@
 /** The job types that this process knows. */
 import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
+import { misfitOf } from '../contract/misfit.js';
 import { DrayError } from '../jobs/errors.js';
 import type { Task } from './task.js';
 
@@ -73,7 +74,7 @@ function check(
   code: 'invalid-request' | 'invalid-output',
 ): void {
   if (validator.Check(value)) return;
-  const [error] = validator.Errors(value);
-  const path = error ? root + error.instancePath.replaceAll('/', '.') : root;
-  throw new DrayError(code, `${path}: ${error?.message ?? 'does not fit its schema'}`, { field: path });
+  const { path, message } = misfitOf(validator.Errors(value));
+  const field = path === '' ? root : `${root}.${path}`;
+  throw new DrayError(code, `${field}: ${message}`, { field });
 }
