@@ -5,9 +5,9 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../clock.js';
+import { misfitOf } from '../contract/misfit.js';
 import type { Problem } from '../contract/problem.js';
 import { DrayError, errorCatalogue, isDiskFull, type ErrorCode } from '../jobs/errors.js';
-import { misfitReason } from '../jobs/misfit.js';
 import { challengeFor } from './credentials.js';
 
 const retryAfterSeconds = 5;
@@ -78,8 +78,9 @@ function asDrayError(error: unknown): DrayError {
     return new DrayError('storage-full', 'the disk of the data folder is full', { cause: error });
   const { validation, validationContext, code, message } = error as Partial<FastifyError>;
   if (validation) {
-    const path = (validationContext ?? 'request') + (validation[0]?.instancePath ?? '').replaceAll('/', '.');
-    return new DrayError('invalid-request', `${path}: ${misfitReason(validation)}`, { field: path });
+    const { path, message: reason } = misfitOf(validation);
+    const field = [validationContext ?? 'request', ...(path === '' ? [] : [path])].join('.');
+    return new DrayError('invalid-request', `${field}: ${reason}`, { field });
   }
   const mapped = fastifyCodes[code ?? ''];
   if (mapped) return new DrayError(mapped, message ?? '');

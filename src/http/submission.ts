@@ -3,9 +3,9 @@ import type { FastifyRequest } from 'fastify';
 import type { Readable } from 'node:stream';
 import { Compile } from 'typebox/compile';
 import { SubmitJob } from '../contract/job.js';
+import { misfitOf } from '../contract/misfit.js';
 import type { Job, NewJob } from '../engine/engine.js';
 import { DrayError } from '../jobs/errors.js';
-import { misfitReason } from '../jobs/misfit.js';
 import type { Bytes } from '../json/read.js';
 import { admit } from '../tasks/admission.js';
 import { bodyOf } from './body.js';
@@ -160,12 +160,11 @@ function observed(body: Bytes, fingerprint: Fingerprint | undefined): Bytes {
 
 function misfit(submission: unknown): DrayError {
   const errors = schema.Errors(submission);
-  const [error] = errors;
-  const path = (error?.instancePath ?? '').slice(1).replaceAll('/', '.').slice(0, 128);
-  const field = path || 'body';
+  const { path, message } = misfitOf(errors);
+  const field = path.slice(0, 128) || 'body';
   const reason =
-    path.startsWith('labels.') && error?.keyword === 'boolean'
+    path.startsWith('labels.') && errors[0]?.keyword === 'boolean'
       ? 'the name of a label has 1 to 64 characters of A–Z a–z 0–9 . _ / -'
-      : misfitReason(errors);
+      : message;
   return new DrayError('invalid-request', `${field}: ${reason}`, { field });
 }

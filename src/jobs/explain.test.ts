@@ -126,6 +126,12 @@ describe('explaining a running job', () => {
     expect(text).toBe('attempt 1 of 5 runs for 30 s by w1; it is 40 % done (row 4)');
   });
 
+  it('says that it waits at its worker where its attempt has not begun', () => {
+    const { codes, text } = explained({ job: { status: 'in-progress', attempt: 1, worker: 'w1' } });
+    expect(codes).toEqual(['about-to-start']);
+    expect(text).toBe('it waits for its turn at w1');
+  });
+
   it('notices that its worker is not there', () => {
     expect(explained({ job: { ...running, worker: 'w9' } }).text).toContain('w9, which is not there now');
   });

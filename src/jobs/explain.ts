@@ -165,10 +165,14 @@ function startOf(
 }
 
 function explainRunning({ job, workers, now }: ExplainSnapshot): Explanation {
-  const since = job.startedAt === undefined ? '' : ` for ${span(now - job.startedAt)}`;
   const by = job.worker === undefined ? '' : ` by ${job.worker}`;
   const known = job.worker === undefined || workers.some(({ id }) => id === job.worker);
   const gone = known ? '' : ', which is not there now: the lease runs out soon, and the job starts again';
+  if (job.startedAt === undefined) {
+    const at = job.worker === undefined ? '' : ` at ${job.worker}`;
+    return { reasons: [{ code: 'about-to-start', message: `it waits for its turn${at}${gone}` }] };
+  }
+  const since = ` for ${span(now - job.startedAt)}`;
   const { progress } = job;
   const message = progress?.message === undefined ? '' : ` (${progress.message})`;
   const far = progress ? `; it is ${Math.floor(100 * progress.fraction)} % done${message}` : '';

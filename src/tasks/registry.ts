@@ -1,8 +1,8 @@
 /** The job types that this process knows. */
 import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
+import { misfitOf } from '../contract/misfit.js';
 import { DrayError } from '../jobs/errors.js';
-import { misfitReason } from '../jobs/misfit.js';
 import type { Task } from './task.js';
 
 export class TaskRegistry {
@@ -74,7 +74,7 @@ function check(
   code: 'invalid-request' | 'invalid-output',
 ): void {
   if (validator.Check(value)) return;
-  const errors = validator.Errors(value);
-  const path = root + (errors[0]?.instancePath ?? '').replaceAll('/', '.');
-  throw new DrayError(code, `${path}: ${misfitReason(errors)}`, { field: path });
+  const { path, message } = misfitOf(validator.Errors(value));
+  const field = path === '' ? root : `${root}.${path}`;
+  throw new DrayError(code, `${field}: ${message}`, { field });
 }

@@ -1,13 +1,13 @@
 /** /v1/jobs/cancel and /v1/jobs/redrive: many jobs at once, by filter. */
 import type { FastifyRequest } from 'fastify';
 import { Compile } from 'typebox/compile';
+import { misfitOf } from '../../contract/misfit.js';
 import { Problem } from '../../contract/problem.js';
 import { BulkChange, BulkChanged } from '../../contract/queue.js';
 import type { JobFilter } from '../../engine/engine.js';
 import { DrayError } from '../../jobs/errors.js';
 import { parseLabel } from '../../jobs/label.js';
 import { isFinal } from '../../jobs/life-cycle.js';
-import { misfitReason } from '../../jobs/misfit.js';
 import { RawValueSink } from '../../json/raw.js';
 import { readJson } from '../../json/read.js';
 import type { App, Dependencies } from '../dependencies.js';
@@ -76,10 +76,10 @@ async function readBody(request: FastifyRequest): Promise<BulkChange> {
   const sink = new RawValueSink({ field: '', limit: bodyLimit });
   const body = await readJson(bodyOf(request), sink, { limit: bodyLimit });
   if (schema.Check(body)) return body;
-  const errors = schema.Errors(body);
-  const field = (errors[0]?.instancePath ?? '').slice(1).replaceAll('/', '.') || 'body';
-  const message = field === 'label' ? 'is not name=value' : misfitReason(errors);
-  throw new DrayError('invalid-request', `${field}: ${message}`, { field });
+  const { path, message } = misfitOf(schema.Errors(body));
+  const field = path || 'body';
+  const reason = field === 'label' ? 'is not name=value' : message;
+  throw new DrayError('invalid-request', `${field}: ${reason}`, { field });
 }
 
 /** @throws DrayError where it would mean every job by oversight, or none at all. */
