@@ -13,7 +13,7 @@ export const Explanation = Type.Object(
       Type.Object({
         code: Type.String({
           description:
-            'delayed, backing-off, paused, no-worker, key-full, jobs-ahead, other-types, executors-busy, about-to-start, running, completed, failed or cancelled.',
+            'delayed, backing-off, paused, no-worker, key-full, jobs-ahead, other-types, slots-busy, about-to-start, running, completed, failed or cancelled.',
         }),
         message: Type.String(),
       }),

@@ -46,8 +46,8 @@ export class Metrics {
     const registry = this.#registry;
     const gauge = (name: string, help: string) => new Gauge({ name, help, registers: [registry] });
     this.#queues = new QueueMetrics(registry);
-    this.#slots = gauge('dray_slots', 'How many jobs can run at a time');
-    this.#busy = gauge('dray_slots_busy', 'How many slots run a job');
+    this.#slots = gauge('dray_slots', 'How many jobs can run at a time, in executors and inline');
+    this.#busy = gauge('dray_slots_busy', 'How many of these slots have a job');
     this.#executors = gauge('dray_executors', 'Child processes that run jobs');
     this.#desired = gauge(
       'dray_desired_workers',

@@ -37,7 +37,7 @@ describe('explaining a pending job', () => {
 
   it('counts the jobs before it and works out its start from their run time', () => {
     const { codes, text, expectedStart } = explained({ ahead: 5, meanMs: 4_000 });
-    expect(codes).toEqual(['jobs-ahead', 'executors-busy']);
+    expect(codes).toEqual(['jobs-ahead', 'slots-busy']);
     expect(text).toContain('5 jobs of its type and priority (normal) come before it');
     expect(expectedStart).toMatchObject({ at: now + 12_000, kind: 'estimate' });
     expect(expectedStart?.basis).toContain('4 s');
@@ -56,6 +56,19 @@ describe('explaining a pending job', () => {
     const { text, expectedStart } = explained({ ahead: 1, meanMs: 1_000, ready });
     expect(text).toContain('3 jobs of other types');
     expect(expectedStart?.kind).toBe('earliest');
+  });
+
+  it('takes the start for the earliest where jobs of its type have another priority', () => {
+    const start = (ready: number) =>
+      explained({ ahead: 1, meanMs: 1_000, ready: new Map([['matmul', ready]]) }).expectedStart?.kind;
+    expect(start(2)).toBe('estimate');
+    expect(start(5)).toBe('earliest');
+  });
+
+  it('speaks of slots: not every type has executors', () => {
+    const { text, expectedStart } = explained({ ahead: 2, meanMs: 1_000 });
+    expect(text).toContain('all 2 slots for it are busy');
+    expect(text + expectedStart!.basis).not.toContain('executor');
   });
 
   it('names the key whose places are taken', () => {

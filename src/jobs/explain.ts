@@ -53,7 +53,7 @@ export interface Reason {
     | 'key-full'
     | 'jobs-ahead'
     | 'other-types'
-    | 'executors-busy'
+    | 'slots-busy'
     | 'about-to-start'
     | 'running'
     | 'completed'
@@ -137,7 +137,7 @@ function explainPending(snapshot: ExplainSnapshot): Explanation {
       message: `${jobs(others)} of other types wait for the same workers`,
     });
   }
-  if (slots > 0 && free === 0) reasons.push({ code: 'executors-busy', message: busy(slots) });
+  if (slots > 0 && free === 0) reasons.push({ code: 'slots-busy', message: busy(slots) });
   if (reasons.length === 0)
     reasons.push({ code: 'about-to-start', message: 'nothing holds it back: it starts in a moment' });
   if (blocks.length > 0) return { reasons, ...nextOf(blocks) };
@@ -148,16 +148,18 @@ function explainPending(snapshot: ExplainSnapshot): Explanation {
 
 /** Undefined where it would rest on a run time that nobody has seen. */
 function startOf(
-  { job, ahead, key, meanMs, now }: ExplainSnapshot,
+  { job, ahead, key, ready, meanMs, now }: ExplainSnapshot,
   { slots, free, others }: { slots: number; free: number; others: number },
 ): ExpectedStart | undefined {
-  const kind = others > 0 || ahead >= limits.ahead || job.held ? 'earliest' : 'estimate';
-  if (!job.held && ahead < free) return { at: now, kind, basis: 'there is a free executor for it' };
+  // Of its own type there may be jobs of another priority, whose turns come between; or they are only behind it.
+  const more = (ready.get(job.type) ?? 0) > ahead + 1;
+  const kind = others > 0 || more || ahead >= limits.ahead || job.held ? 'earliest' : 'estimate';
+  if (!job.held && ahead < free) return { at: now, kind, basis: 'there is a free slot for it' };
   if (meanMs === undefined) return undefined;
   const each = `the ${span(meanMs)} that a job of its type takes on average`;
   if (!job.held) {
     const at = now + ((ahead - free + 1) * meanMs) / slots;
-    return { at, kind, basis: `${jobs(ahead)} before it, ${executors(slots)}, and ${each}` };
+    return { at, kind, basis: `${jobs(ahead)} before it, ${slotCount(slots)}, and ${each}` };
   }
   if (!key || key.places === 0) return undefined;
   const at = now + ((ahead + 1) * meanMs) / key.places;
@@ -251,12 +253,12 @@ function jobs(count: number): string {
   return count === 1 ? '1 job' : `${count} jobs`;
 }
 
-function executors(count: number): string {
-  return count === 1 ? '1 executor' : `${count} executors`;
+function slotCount(count: number): string {
+  return count === 1 ? '1 slot' : `${count} slots`;
 }
 
 function busy(slots: number): string {
-  return slots === 1 ? 'the only executor for it is busy' : `all ${slots} executors for it are busy`;
+  return slots === 1 ? 'the only slot for it is busy' : `all ${slots} slots for it are busy`;
 }
 
 function sum(numbers: readonly number[]): number {

@@ -28,9 +28,9 @@ describe('GET /v1/jobs/{id}/explain', () => {
     expect(codes(running)).toEqual(['running']);
     const second = await submit(server.url, 'sleep', { seconds: 600 });
     const third = await submit(server.url, 'sleep', { seconds: 600 });
-    expect(codes(await explain(second.id))).toEqual(['executors-busy']);
+    expect(codes(await explain(second.id))).toEqual(['slots-busy']);
     const waiting = await explain(third.id);
-    expect(codes(waiting)).toEqual(['jobs-ahead', 'executors-busy']);
+    expect(codes(waiting)).toEqual(['jobs-ahead', 'slots-busy']);
     expect(waiting.reasons[0]!.message).toContain('1 job of its type');
     for (const { id } of [third, second, first]) await act(server.url, id, 'cancel');
     expect(codes(await explain(third.id))).toEqual(['cancelled']);
