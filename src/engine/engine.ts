@@ -209,7 +209,7 @@ export interface Engine {
 
   /**
    * in-progress → scheduled in `retryInMs`, or → failed where that is absent. The caller decides by the retry
-   * rule (src/jobs/retry.ts).
+   * rule (src/jobs/retry.ts). `ranMs` as in `complete`.
    */
   fail(params: {
     id: string;
@@ -217,6 +217,7 @@ export interface Engine {
     error: Failure;
     retryInMs?: number;
     peakMemory?: number;
+    ranMs?: number;
   }): Promise<Outcome>;
 
   /** in-progress → pending, uncounted: the worker hands the job back unfinished. */

@@ -140,14 +140,16 @@ export class Attempt {
   async #store(run: RunOutcome): Promise<Outcome | 'not written'> {
     const { job, token } = this.lease;
     const { peakMemory } = run;
-    const end = { id: job.id, token, ...(peakMemory !== undefined && { peakMemory }) };
+    const end = {
+      id: job.id,
+      token,
+      ranMs: this.#ranMs ?? 0,
+      ...(peakMemory !== undefined && { peakMemory }),
+    };
     // Another has taken the job from this attempt, which has nothing to say any more.
     if (this.#outcome === 'cancelled' || this.#outcome === 'expired') return 'not written';
     if (run.kind === 'done') {
-      const ranMs = this.#ranMs ?? 0;
-      return this.#persist(() =>
-        this.#engine.complete({ ...end, ranMs, result: run.result, blobs: run.blobs }),
-      );
+      return this.#persist(() => this.#engine.complete({ ...end, result: run.result, blobs: run.blobs }));
     }
     if (this.#outcome === 'released' || run.kind === 'returned') {
       return this.#persist(() => this.#engine.release({ id: job.id, token }));

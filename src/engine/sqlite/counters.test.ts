@@ -46,6 +46,7 @@ const fail = (id: string, token: string, retryInMs: number | null): Request => (
     error: '{"code":"x","message":"x","permanent":false}',
     retryInMs,
     peakMemory: null,
+    ranMs: 0,
   },
 });
 /** Fails wherever it stands: a job of this id is there from the start. */

@@ -101,14 +101,16 @@ class SqliteEngine implements Engine {
     error: Failure;
     retryInMs?: number;
     peakMemory?: number;
+    ranMs?: number;
   }): Promise<Outcome> {
-    const { id, token, error, retryInMs, peakMemory = null } = params;
+    const { id, token, error, retryInMs, peakMemory = null, ranMs = 0 } = params;
     return this.#batcher.call('fail', {
       id,
       token,
       error: JSON.stringify(error),
       retryInMs: retryInMs === undefined ? null : Math.max(0, Math.ceil(retryInMs)),
       peakMemory,
+      ranMs: Math.round(ranMs),
     });
   }
 

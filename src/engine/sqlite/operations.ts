@@ -224,10 +224,10 @@ export function createHandlers(sql: Statements, counters: Counters): Handlers {
       });
     }),
 
-    fail: filling(({ id, token, error, retryInMs, peakMemory }, transaction) => {
+    fail: filling(({ id, token, error, retryInMs, peakMemory, ranMs }, transaction) => {
       const { now } = transaction.at;
       const runAt = retryInMs === null ? null : now + retryInMs;
-      const change = sql.fail.get({ id, token, error, runAt, peakMemory, now });
+      const change = sql.fail.get({ id, token, error, runAt, peakMemory, ranMs, now });
       return outcome(id, change, endOf('failed'), transaction);
     }),
 

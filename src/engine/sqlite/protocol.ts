@@ -78,6 +78,7 @@ export interface Operations {
       error: string;
       retryInMs: number | null;
       peakMemory: number | null;
+      ranMs: number;
     };
     result: Outcome;
   };

@@ -113,6 +113,7 @@ export function prepareStatements(db: Database) {
         error: string;
         runAt: number | null;
         peakMemory: number | null;
+        ranMs: number;
         now: number;
       },
       CountedChange

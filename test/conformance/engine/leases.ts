@@ -110,6 +110,15 @@ export function leases(factory: EngineFactory): void {
       expect(await bench.job(job.id)).toMatchObject({ startedAt, attempts: [{ startedAt }] });
     });
 
+    test('takes its beginning from its failure where nobody has told', async () => {
+      const { job, token } = (await leaseAhead())[1];
+      bench.clock.advance(10_000);
+      const error = { code: 'task-failed', message: 'no', permanent: false };
+      await bench.engine.fail({ id: job.id, token, error, ranMs: 300 });
+      const startedAt = bench.clock.now() - 300;
+      expect(await bench.job(job.id)).toMatchObject({ startedAt, attempts: [{ startedAt }] });
+    });
+
     test('ends a job whose leases run out again and again before it begins', async () => {
       const { job } = (await leaseAhead({ retry: { ...defaultRetry, attempts: 1 } }))[1];
       for (let turn = 0; turn < limits.history; turn++) {
