@@ -95,11 +95,14 @@ export function transportError(base: URL, error: unknown, during: string): Clien
   if (code === 'ECONNREFUSED') {
     return of(
       `no dray server at ${address}`,
-      'Start one with `dray serve`, or give its address with --server or DRAY_SERVER.',
+      'Start one with `dray serve`, or give its address with --server, DRAY_SERVER or baseUrl.',
     );
   }
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-    return of(`the host name ${base.hostname} is not known`, 'Check the address in --server or DRAY_SERVER.');
+    return of(
+      `the host name ${base.hostname} is not known`,
+      'Check the address in --server, DRAY_SERVER or baseUrl.',
+    );
   }
   const why = code ?? (error instanceof Error ? error.message : String(error));
   return of(

@@ -190,7 +190,7 @@ export const errorCatalogue = catalogue({
     status: 503,
     permanent: false,
     title: 'The server cannot serve this now',
-    help: 'It is starting, stopping or its store does not answer. Try again after Retry-After.',
+    help: 'The message says why. A server that is starting, stopping or waits for its store can be asked again after Retry-After.',
   },
   'scale-unknown': {
     status: 503,
@@ -226,7 +226,7 @@ export const errorCatalogue = catalogue({
     status: 500,
     permanent: true,
     title: 'A module of tasks cannot be used',
-    help: 'The message names the file of --tasks and what is wrong in it. A package that is not found, be it dray itself, must be installed where the module lies.',
+    help: 'The message names the file of --tasks and what is wrong in it. A package that is not found, be it dray itself, must be installed where the module lies. A module is a file .mjs, or .js where package.json says "type": "module".',
   },
   'executor-crashed': {
     status: 500,
