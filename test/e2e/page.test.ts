@@ -127,6 +127,11 @@ describe.skipIf(name === undefined)('the page', () => {
     await page.text(rowOf(id), (text) => text.startsWith('completed'));
     const width = await page.value('document.documentElement.scrollWidth');
     expect(width).toBeLessThanOrEqual(360);
+    const failing = await submit(server.url, 'sleep', { seconds: 0, failTimes: 1, failWith: 'permanent' });
+    await page.text(rowOf(failing.id), (text) => text.includes('failed as told'));
+    const roomOf = (selector: string) =>
+      page.value(`document.querySelector('${selector}').getBoundingClientRect().width`);
+    expect(await roomOf(`${rowOf(failing.id)} .note`)).toBeGreaterThan(300);
   });
 
   it('says that the server is away, and goes on when it is back', async () => {

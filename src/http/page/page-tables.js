@@ -151,6 +151,14 @@ export function renderJobs(body, jobs, now) {
   );
 }
 
+/** Inline tasks run in the server's own process, so that their worker has none to show. */
+function executorsOf({ id, executors }) {
+  if (id.endsWith(':inline')) return 'none: in the server';
+  const memory = executors.reduce((sum, executor) => sum + executor.memory, 0);
+  const processes = executors.length === 1 ? 'process' : 'processes';
+  return `${executors.length} ${processes}, ${Math.round(memory / 1e6)} MB`;
+}
+
 export function renderWorkers(body, workers) {
   keyed(
     body,
@@ -169,9 +177,7 @@ export function renderWorkers(body, workers) {
         bar.value = worker.busy;
         setAttribute(bar, 'aria-label', 'busy slots');
         setText(figure, `${worker.busy} of ${worker.slots}`);
-        const memory = worker.executors.reduce((sum, executor) => sum + executor.memory, 0);
-        const processes = worker.executors.length === 1 ? 'process' : 'processes';
-        setText(executors, `${worker.executors.length} ${processes}, ${Math.round(memory / 1e6)} MB`);
+        setText(executors, executorsOf(worker));
       };
     },
   );
