@@ -161,13 +161,16 @@ export interface Engine {
   /**
    * Stores all jobs or none. Durable when the promise resolves. Ids must be new. With `once`, a submit whose key is
    * known stores nothing: it gives the jobs of the first one as they are now, or a conflict where the fingerprint
-   * differs. Jobs that were removed since are missing then. A submit that was refused is not remembered.
+   * differs. Jobs that were removed since are missing then. A submit that was refused is not remembered. With
+   * `onlyKnown` nothing new is stored: the answer is `unknown` where the key is not known.
    */
   submit(params: {
     jobs: readonly NewJob[];
-    once?: { key: string; fingerprint: string };
+    once?: { key: string; fingerprint: string; onlyKnown?: boolean };
   }): Promise<
-    { readonly kind: 'stored' | 'repeated'; readonly jobs: readonly Job[] } | { readonly kind: 'conflict' }
+    | { readonly kind: 'stored' | 'repeated'; readonly jobs: readonly Job[] }
+    | { readonly kind: 'conflict' }
+    | { readonly kind: 'unknown' }
   >;
 
   /**

@@ -82,13 +82,16 @@ async function submitAll(
   admitAll: (context: SubmissionContext) => Promise<readonly NewJob[]>,
   fingerprint?: Fingerprint,
 ): Promise<Submitted> {
-  dependencies.refuseWhenFull();
+  const full = fullness(dependencies);
+  // Full or not, who repeats a request learns of the jobs that it has: a disk without room takes no body for that.
+  if (full && !(fingerprint && full.code === 'queue-full')) throw full;
   refuseTooLarge(request, dependencies.bodyLimit);
   const uploads = new Uploads(dependencies.blobs);
   try {
     const admitted = await admitAll({ ...dependencies, uploads });
-    const once = fingerprint?.once();
+    const once = fingerprint && { ...fingerprint.once(), ...(full && { onlyKnown: true }) };
     const answer = await dependencies.engine.submit({ jobs: admitted, ...(once && { once }) });
+    if (answer.kind === 'unknown') throw full!;
     if (answer.kind === 'conflict') {
       throw new DrayError(
         'idempotency-conflict',
@@ -107,6 +110,17 @@ async function submitAll(
     return { jobs: answer.jobs as readonly [Job, ...Job[]], repeated };
   } catch (error) {
     await uploads.discard();
+    throw error;
+  }
+}
+
+/** Why no new jobs are taken now. */
+function fullness({ refuseWhenFull }: Dependencies): DrayError | undefined {
+  try {
+    refuseWhenFull();
+    return undefined;
+  } catch (error) {
+    if (error instanceof DrayError) return error;
     throw error;
   }
 }

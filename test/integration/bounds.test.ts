@@ -18,22 +18,29 @@ describe('a full queue', () => {
   });
   afterAll(() => server.stop());
 
-  const post = () =>
+  const post = (key?: string) =>
     fetch(`${server.url}/v1/jobs`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...(key !== undefined && { 'idempotency-key': key }) },
       body: JSON.stringify({ type: 'echo', input: {}, delayMs: 3_600_000 }),
     });
   const statusOfPost = async (): Promise<number> => (await post()).status;
 
   it('refuses jobs with 429 until there is room again, and leaves those that it has', async () => {
-    const ids: string[] = [];
-    for (let index = 0; index < 3; index++)
+    const first = (await (await post('a')).json()) as { id: string };
+    const ids = [first.id];
+    for (let index = 0; index < 2; index++)
       ids.push((await submit(server.url, 'echo', {}, { delayMs: 3_600_000 })).id);
-    const full = await eventually(post, ({ status }) => status !== 202);
+    const full = await eventually(
+      () => post(),
+      ({ status }) => status !== 202,
+    );
     expect(full.status).toBe(429);
     expect(Number(full.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(await full.json()).toMatchObject({ code: 'queue-full' });
+    const again = await post('a');
+    expect([again.status, await again.json()]).toMatchObject([200, { id: first.id }]);
+    expect((await post('b')).status).toBe(429);
 
     const page = await fetch(`${server.url}/v1/jobs?status=scheduled&limit=1000`);
     const { jobs } = (await page.json()) as { jobs: { id: string }[] };

@@ -56,7 +56,7 @@ class SqliteEngine implements Engine {
 
   async submit({ jobs, once }: Parameters<Engine['submit']>[0]): ReturnType<Engine['submit']> {
     const answer = await this.#batcher.call('submit', { jobs: jobs.map(storedJob), once: once ?? null });
-    if (answer.kind === 'conflict') return answer;
+    if (answer.kind === 'conflict' || answer.kind === 'unknown') return answer;
     if (answer.records) {
       return { kind: answer.kind, jobs: answer.records.map((record) => readRecord(record).job) };
     }

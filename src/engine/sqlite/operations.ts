@@ -171,10 +171,14 @@ export function createHandlers(sql: Statements, counters: Counters): Handlers {
         if (earlier.fingerprint !== once!.fingerprint) return { kind: 'conflict' };
         return { kind: 'repeated', records: recordsOf(JSON.parse(earlier.jobs) as string[]) };
       }
+      if (once?.onlyKnown) return { kind: 'unknown' };
       for (const job of jobs) store(job, transaction);
       fillPlaces(transaction); // before the jobs are read: they may be held or not
       const ids = jobs.map(({ id }) => id);
-      if (once) sql.noteSubmit.run({ ...once, jobs: JSON.stringify(ids), now });
+      if (once) {
+        const { key, fingerprint } = once;
+        sql.noteSubmit.run({ key, fingerprint, jobs: JSON.stringify(ids), now });
+      }
       return jobs.some(({ key }) => key !== null)
         ? { kind: 'stored', records: recordsOf(ids) }
         : { kind: 'stored', createdAt: now };

@@ -34,11 +34,15 @@ export interface StoredFilter {
 export interface Operations {
   /** With `once` and a known key, the records of the earlier jobs or a conflict; with keys, those of the jobs. */
   submit: {
-    params: { jobs: readonly StoredJob[]; once: { key: string; fingerprint: string } | null };
+    params: {
+      jobs: readonly StoredJob[];
+      once: { key: string; fingerprint: string; onlyKnown?: boolean } | null;
+    };
     result:
       | { kind: 'stored'; createdAt: number; records?: undefined }
       | { kind: 'stored' | 'repeated'; records: readonly string[] }
-      | { kind: 'conflict' };
+      | { kind: 'conflict' }
+      | { kind: 'unknown' };
   };
   /** `token` is random and unique to the call: the leases' tokens are made from it. */
   claim: {

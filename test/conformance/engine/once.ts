@@ -8,7 +8,7 @@ export function once(factory: EngineFactory): void {
 
     const submit = async (key: string, jobs: readonly NewJob[], fingerprint = 'same') => {
       const answer = await bench.engine.submit({ jobs, once: { key, fingerprint } });
-      return answer.kind === 'conflict' ? { kind: answer.kind, jobs: [] } : answer;
+      return 'jobs' in answer ? answer : { kind: answer.kind, jobs: [] };
     };
     const newKey = (): string => bench.clock.token();
 
@@ -72,6 +72,23 @@ export function once(factory: EngineFactory): void {
       const more = bench.newJob({ type, key: { name: 'k', places: 2 } });
       expect((await submit(key, [more])).jobs.map(({ held }) => held)).toEqual([false, true]);
       expect(idsOf(await bench.claimNow({ types: [type], max: 5 }))).toEqual([first!.id]);
+    });
+
+    test('store nothing new where only what is known is asked for', async () => {
+      const [key, type] = [newKey(), bench.newType()];
+      const ask = (fingerprint: string) =>
+        bench.engine.submit({
+          jobs: [bench.newJob({ type })],
+          once: { key, fingerprint, onlyKnown: true },
+        });
+      expect(await ask('f')).toEqual({ kind: 'unknown' });
+      const job = bench.newJob({ type });
+      expect((await bench.engine.submit({ jobs: [job], once: { key, fingerprint: 'f' } })).kind).toBe(
+        'stored',
+      );
+      expect(await ask('f')).toMatchObject({ kind: 'repeated', jobs: [{ id: job.id }] });
+      expect(await ask('another')).toEqual({ kind: 'conflict' });
+      expect(await bench.counts(type)).toMatchObject({ jobs: { pending: 1 } });
     });
 
     test('forget a submit that was refused', async () => {
