@@ -1,6 +1,5 @@
 /** Structured logs: JSON lines, or something for people where the output is a terminal. */
 import { pino, type DestinationStream, type Logger } from 'pino';
-import { KiB } from '../jobs/limits.js';
 import type { TaskLog } from '../tasks/task.js';
 
 export function createLogger(level: string): Logger {
@@ -13,19 +12,17 @@ export function createLogger(level: string): Logger {
 
 /** Standard output, to which the lines of one turn of the event loop go at once: a write costs as much as a request. */
 function linesOfTurns(): DestinationStream {
-  const out = pino.destination({ fd: process.stdout.fd, sync: true, minLength: 8 * KiB });
-  let waiting = false;
+  const out = pino.destination({ fd: process.stdout.fd, sync: true });
+  let lines = '';
   const flush = (): void => {
-    waiting = false;
-    out.flushSync();
+    if (lines !== '') out.write(lines);
+    lines = '';
   };
   process.once('exit', flush);
   return {
     write(line) {
-      out.write(line);
-      if (waiting) return;
-      waiting = true;
-      setImmediate(flush);
+      if (lines === '') setImmediate(flush);
+      lines += line;
     },
   };
 }
