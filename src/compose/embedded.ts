@@ -138,11 +138,8 @@ async function startOn(params: {
       healthy: () => workers.healthy,
       scaling: () => autoscaler.plan(),
       metrics,
-      refuseWhenFull: () => {
-        room.refuseWhenFull();
-        queue.refuseWhenFull();
-      },
-      refuseWithoutRoom: () => room.refuseWhenFull(),
+      jobsRefusal: () => room.refusal ?? queue.refusal,
+      dataRefusal: () => room.refusal,
       bodyLimit: config.bodyLimit,
       access,
       patience: {

@@ -1,9 +1,10 @@
 /** Measures the load, works out how many executors there should be, and sees to it that there are. */
-import type { CancelTimer, Clock } from '../clock.js';
+import type { Clock } from '../clock.js';
 import type { Engine } from '../engine/engine.js';
 import { observe, snapshotOf, type LoadEstimate } from '../jobs/load.js';
 import { planScale, type ScalingPlan, type ScalingPolicy } from '../jobs/scaling.js';
 import type { TaskLog } from '../tasks/task.js';
+import { Loop } from './loop.js';
 
 /** What is scaled. */
 export interface ScaledPool {
@@ -32,9 +33,7 @@ export class Autoscaler {
   readonly #log: TaskLog;
   readonly #policy: ScalingPolicy;
   readonly #pool: ScaledPool;
-  #running = false;
-  #cancelTimer: CancelTimer | undefined;
-  #pass: Promise<void> | undefined;
+  readonly #loop: Loop;
   #estimate: LoadEstimate | undefined;
   #latest: { readonly at: number; readonly now: number; readonly plan: KnownPlan } | undefined;
   /** Why the latest reading gave no plan. */
@@ -54,21 +53,19 @@ export class Autoscaler {
     this.#log = params.log;
     this.#policy = params.policy;
     this.#pool = params.pool;
+    this.#loop = new Loop({ clock: params.clock, intervalMs, pass: () => this.#scale() });
   }
 
   start(): void {
-    if (this.#running) return;
-    this.#running = true;
+    if (this.#loop.running) return;
     this.#size = this.#pool.current();
     this.#hold();
-    this.#run();
+    void this.#loop.start();
   }
 
   /** Waits for the reading in flight, which changes nothing any more. */
-  async stop(): Promise<void> {
-    this.#running = false;
-    this.#cancelTimer?.();
-    await this.#pass;
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
   /** The rule's latest answer, as it is: the pool follows it with the delay of `stabilise`. Never throws. */
@@ -81,22 +78,14 @@ export class Autoscaler {
     const { at, now, plan } = this.#latest;
     if (this.#clock.monotonic() - at <= staleMs) return plan;
     const since = new Date(now).toISOString();
-    const why = trouble ?? (this.#running ? 'the store does not answer' : 'the server is stopping');
+    const why = trouble ?? (this.#loop.running ? 'the store does not answer' : 'the server is stopping');
     return { kind: 'unknown', reason: `the load was last measured at ${since}: ${why}` };
-  }
-
-  #run(): void {
-    if (this.#pass) return;
-    this.#pass = this.#scale().then(() => {
-      this.#pass = undefined;
-      if (this.#running) this.#cancelTimer = this.#clock.after(intervalMs, () => this.#run());
-    });
   }
 
   async #scale(): Promise<void> {
     try {
       const types = await this.#engine.counts();
-      if (!this.#running) return;
+      if (!this.#loop.running) return;
       const at = this.#clock.monotonic();
       const now = this.#clock.now();
       const estimate = observe(this.#estimate, { at, now, types });
@@ -125,7 +114,7 @@ export class Autoscaler {
   }
 
   #fail(reason: string): void {
-    if (!this.#running) return;
+    if (!this.#loop.running) return;
     this.#hold();
     if (this.#trouble === undefined)
       this.#log.warn('the number of executors stays as it is', { size: this.#size, reason });

@@ -1,60 +1,42 @@
 /** Refuses what is new while too much waits or the disk is nearly full. */
-import type { CancelTimer, Clock } from '../clock.js';
+import type { Clock } from '../clock.js';
 import type { Engine } from '../engine/engine.js';
-import { DrayError, type ErrorCode } from '../jobs/errors.js';
+import { DrayError } from '../jobs/errors.js';
 import { leastFree } from '../jobs/retention.js';
+import { Loop } from './loop.js';
 import type { Disk } from './retention.js';
 
 const intervalMs = 1_000;
 
-interface Refusal {
-  readonly code: ErrorCode;
-  readonly detail: string;
-}
-
 /** @returns why nothing new can be taken now, where that is so. */
-type Measure = () => Promise<Refusal | undefined>;
+type Measure = () => Promise<DrayError | undefined>;
 
 /**
  * Measures once a second, so that a request costs nothing more: what comes within that second may go beyond the
  * bound.
  */
 export class Bound {
-  readonly #clock: Clock;
+  readonly #loop: Loop;
   readonly #measure: Measure;
-  #refusal: Refusal | undefined;
-  #running = false;
-  #cancelTimer: CancelTimer | undefined;
-  #pass: Promise<void> | undefined;
+  #refusal: DrayError | undefined;
 
   constructor(params: { clock: Clock; measure: Measure }) {
-    this.#clock = params.clock;
     this.#measure = params.measure;
+    this.#loop = new Loop({ clock: params.clock, intervalMs, pass: () => this.#look() });
   }
 
   /** Resolves when there is a first figure. */
-  async start(): Promise<void> {
-    if (this.#running) return;
-    this.#running = true;
-    await this.#run();
+  start(): Promise<void> {
+    return this.#loop.start();
   }
 
-  async stop(): Promise<void> {
-    this.#running = false;
-    this.#cancelTimer?.();
-    await this.#pass;
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
-  /** @throws DrayError with the bound's code. */
-  refuseWhenFull(): void {
-    if (this.#refusal) throw new DrayError(this.#refusal.code, this.#refusal.detail);
-  }
-
-  #run(): Promise<void> {
-    this.#pass = this.#look().then(() => {
-      if (this.#running) this.#cancelTimer = this.#clock.after(intervalMs, () => void this.#run());
-    });
-    return this.#pass;
+  /** Why nothing new is taken now, by the latest figure. */
+  get refusal(): DrayError | undefined {
+    return this.#refusal;
   }
 
   /** A store or disk that does not answer refuses by itself, so the latest figure stays. */
@@ -74,7 +56,7 @@ export function queueBound(engine: Pick<Engine, 'counts'>, maxWaiting: number): 
     const waiting = types.reduce((sum, { jobs }) => sum + jobs.scheduled + jobs.pending, 0);
     if (waiting < maxWaiting) return undefined;
     const detail = `${waiting} jobs wait, and --max-waiting allows ${maxWaiting}; try again when some have run`;
-    return { code: 'queue-full', detail };
+    return new DrayError('queue-full', detail);
   };
 }
 
@@ -85,6 +67,6 @@ export function diskBound(disk: Pick<Disk, 'space'>, minFree: number | undefined
     const least = leastFree(space, minFree);
     if (space.free >= least) return undefined;
     const detail = `the disk of the data folder has ${space.free} bytes left, and below ${least} nothing new is taken (--min-free)`;
-    return { code: 'storage-full', detail };
+    return new DrayError('storage-full', detail);
   };
 }

@@ -1,6 +1,6 @@
 /** Keeps house: removes finished jobs by age, number and room, their blobs, and blobs that no job uses. */
 import type { BlobStore } from '../blobs/blob-store.js';
-import type { CancelTimer, Clock } from '../clock.js';
+import type { Clock } from '../clock.js';
 import type { Engine } from '../engine/engine.js';
 import { isFinal } from '../jobs/life-cycle.js';
 import {
@@ -11,6 +11,7 @@ import {
   type RetentionSnapshot,
 } from '../jobs/retention.js';
 import type { TaskLog } from '../tasks/task.js';
+import { Loop } from './loop.js';
 
 /** The disk that the blobs are on. */
 export interface Disk {
@@ -43,10 +44,8 @@ export class Retention {
   readonly #log: TaskLog;
   readonly #policy: RetentionPolicy;
   readonly #started: { readonly wall: number; readonly monotonic: number };
-  #running = false;
+  readonly #loop: Loop;
   #stopping = false;
-  #cancelTimer: CancelTimer | undefined;
-  #pass: Promise<void> | undefined;
   #sweptTo: string | undefined;
 
   constructor(params: {
@@ -64,30 +63,25 @@ export class Retention {
     this.#log = params.log;
     this.#policy = params.policy;
     this.#started = { wall: params.clock.now(), monotonic: params.clock.monotonic() };
+    this.#loop = new Loop({ clock: params.clock, intervalMs, pass: () => this.#tryPass() });
   }
 
   start(): void {
-    if (this.#running) return;
-    this.#running = true;
-    this.#run();
+    void this.#loop.start();
   }
 
   /** Waits for the step in flight. */
-  async stop(): Promise<void> {
-    this.#running = false;
+  stop(): Promise<void> {
     this.#stopping = true;
-    this.#cancelTimer?.();
-    await this.#pass;
+    return this.#loop.stop();
   }
 
-  #run(): void {
-    this.#pass = this.keepHouse()
-      .catch((error: unknown) =>
-        this.#log.warn('retention failed, and is tried again', { error: String(error) }),
-      )
-      .then(() => {
-        if (this.#running) this.#cancelTimer = this.#clock.after(intervalMs, () => this.#run());
-      });
+  async #tryPass(): Promise<void> {
+    try {
+      await this.keepHouse();
+    } catch (error) {
+      this.#log.warn('retention failed, and is tried again', { error: String(error) });
+    }
   }
 
   /** One pass, as the loop makes it every 10 s. */

@@ -21,8 +21,8 @@ function doorTo(engine: Partial<Engine>): App {
     engine: engine as Engine,
     tasks,
     clock: systemClock,
-    refuseWhenFull: () => undefined,
-    refuseWithoutRoom: () => undefined,
+    jobsRefusal: () => undefined,
+    dataRefusal: () => undefined,
     bodyLimit: 1e9,
   };
   startEndJobs(app, dependencies as Dependencies);

@@ -29,3 +29,8 @@ export function takeBodies(app: App): void {
 export function bodyOf(request: FastifyRequest): Bytes {
   return (request.body as Bytes | undefined) ?? [];
 }
+
+/** Of the body, without parameters, in lower case; empty where none is given. */
+export function mediaTypeOf({ headers }: FastifyRequest): string {
+  return (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+}

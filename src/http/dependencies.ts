@@ -6,6 +6,7 @@ import type { BlobStore } from '../blobs/blob-store.js';
 import type { Clock } from '../clock.js';
 import type { Worker } from '../contract/worker.js';
 import type { Engine } from '../engine/engine.js';
+import type { DrayError } from '../jobs/errors.js';
 import type { ScalingPlan } from '../jobs/scaling.js';
 import type { TaskRegistry } from '../tasks/registry.js';
 import type { Access } from './access.js';
@@ -23,10 +24,10 @@ export interface Dependencies {
   /** The latest plan of the scaling rule; unknown where there is none that still holds. */
   readonly scaling: () => ScalingPlan;
   readonly metrics: Metrics;
-  /** Throws DrayError `queue-full` or `storage-full` where no more jobs are taken. */
-  readonly refuseWhenFull: () => void;
-  /** Throws DrayError `storage-full` where no more data is taken. */
-  readonly refuseWithoutRoom: () => void;
+  /** Why no more jobs are taken now, where that is so: `queue-full` or `storage-full`. */
+  readonly jobsRefusal: () => DrayError | undefined;
+  /** Why no more data is taken now, where that is so: `storage-full`. */
+  readonly dataRefusal: () => DrayError | undefined;
   readonly bodyLimit: number;
   readonly access: Access;
   readonly patience: Patience;

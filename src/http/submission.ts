@@ -8,7 +8,7 @@ import type { Job, NewJob } from '../engine/engine.js';
 import { DrayError } from '../jobs/errors.js';
 import type { Bytes } from '../json/read.js';
 import { admit } from '../tasks/admission.js';
-import { bodyOf } from './body.js';
+import { bodyOf, mediaTypeOf } from './body.js';
 import type { Dependencies } from './dependencies.js';
 import { fingerprintOf, type Fingerprint } from './idempotency.js';
 import { batchLimit, ofBatch, readBatch } from './submission-batch.js';
@@ -82,7 +82,7 @@ async function submitAll(
   admitAll: (context: SubmissionContext) => Promise<readonly NewJob[]>,
   fingerprint?: Fingerprint,
 ): Promise<Submitted> {
-  const full = fullness(dependencies);
+  const full = dependencies.jobsRefusal();
   // Full or not, who repeats a request learns of the jobs that it has: a disk without room takes no body for that.
   if (full && !(fingerprint && full.code === 'queue-full')) throw full;
   refuseTooLarge(request, dependencies.bodyLimit);
@@ -110,17 +110,6 @@ async function submitAll(
     return { jobs: answer.jobs as readonly [Job, ...Job[]], repeated };
   } catch (error) {
     await uploads.discard();
-    throw error;
-  }
-}
-
-/** Why no new jobs are taken now. */
-function fullness({ refuseWhenFull }: Dependencies): DrayError | undefined {
-  try {
-    refuseWhenFull();
-    return undefined;
-  } catch (error) {
-    if (error instanceof DrayError) return error;
     throw error;
   }
 }
@@ -157,10 +146,6 @@ async function readSubmission(
     return readJsonSubmission(observed(bodyOf(request), fingerprint), context);
   }
   throw unsupported(request, 'a job', 'application/json or multipart/form-data');
-}
-
-function mediaTypeOf(request: FastifyRequest): string {
-  return (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
 }
 
 function unsupported(request: FastifyRequest, what: string, taken: string): DrayError {

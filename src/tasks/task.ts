@@ -2,14 +2,12 @@
  * The interface on which all tasks are written, the built-in ones included. Users have it as `dray/task`;
  * docs/tasks.md tells how to write one.
  */
+import type { Log } from '../log.js';
 import type { Static, TSchema } from 'typebox';
 import type { BlobStore, BlobWriter } from '../blobs/blob-store.js';
 import type { ValueSink } from '../json/sink.js';
 
-export interface TaskLog {
-  info(message: string, details?: Record<string, unknown>): void;
-  warn(message: string, details?: Record<string, unknown>): void;
-}
+export type TaskLog = Log;
 
 /** The blobs as tasks may use them. */
 export type TaskBlobs = Pick<BlobStore, 'create' | 'stat' | 'readInto' | 'read'>;

@@ -98,7 +98,6 @@ export class Attempt {
       outcome = await runner.run(
         { jobId: job.id, type: job.type, input: job.input, attempt: job.attempt, threads: pool.threads },
         {
-          job: job.id,
           stop: this.#stop,
           onStart: () => {
             this.#startedAt = this.#clock.monotonic();

@@ -30,6 +30,8 @@ export interface ExecutorOptions {
 /** A run from the asking until the child has said how it ended, or is gone. */
 interface Run {
   readonly number: number;
+  /** The job's id. */
+  readonly job: string;
   readonly observer: RunObserver;
   readonly resolve: (outcome: RunOutcome) => void;
   /** Its outcome was told: what the child still says of it is not asked for. */
@@ -86,7 +88,7 @@ export class Executor implements Runner {
   }
 
   get view(): NonNullable<Runner['view']> {
-    const job = this.#current()?.observer.job;
+    const job = this.#current()?.job;
     return { pid: this.#pid, ...(job !== undefined && { job }), memory: this.#memory() };
   }
 
@@ -97,7 +99,8 @@ export class Executor implements Runner {
 
   run(request: RunRequest, observer: RunObserver): Promise<RunOutcome> {
     return new Promise((resolve) => {
-      const run: Run = { number: ++this.#numbers, observer, resolve, told: false, peakMemory: 0 };
+      const number = ++this.#numbers;
+      const run: Run = { number, job: request.jobId, observer, resolve, told: false, peakMemory: 0 };
       this.#runs.set(run.number, run);
       if (!this.#alive) {
         this.#endAll('could not be started');

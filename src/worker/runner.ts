@@ -43,8 +43,6 @@ export class Stop {
 
 /** Who watches a run. */
 export interface RunObserver {
-  /** The job's id. */
-  readonly job: string;
   readonly stop: Stop;
   /** The run begins: it has waited in its runner until now. */
   readonly onStart: () => void;

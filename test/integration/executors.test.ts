@@ -402,7 +402,6 @@ it('an executor has its grace from the moment when it is told to stop its job, a
   const outcome = executor.run(
     { jobId: 'j', type: 'any', input: { inline: null }, attempt: 1, threads: 1 },
     {
-      job: 'j',
       stop,
       onStart: () => undefined,
       onProgress: ({ message }) => void said.push(message),

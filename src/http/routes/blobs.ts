@@ -12,7 +12,7 @@ import { Uploads } from '../uploads.js';
 const ById = Type.Object({ id: Type.String({ format: 'uuid' }) });
 const tags = ['blobs'];
 
-export function blobRoutes(app: App, { blobs, bodyLimit, refuseWithoutRoom }: Dependencies): void {
+export function blobRoutes(app: App, { blobs, bodyLimit, dataRefusal }: Dependencies): void {
   app.post(
     '/v1/blobs',
     {
@@ -25,7 +25,8 @@ export function blobRoutes(app: App, { blobs, bodyLimit, refuseWithoutRoom }: De
       },
     },
     async (request, reply) => {
-      refuseWithoutRoom();
+      const full = dataRefusal();
+      if (full) throw full;
       refuseTooLarge(request, bodyLimit);
       const body = request.body as unknown as Bytes | undefined;
       if (!body) throw new DrayError('upload-incomplete', 'the request has no body');

@@ -11,7 +11,7 @@ import { isFinal } from '../../jobs/life-cycle.js';
 import { RawValueSink } from '../../json/raw.js';
 import { readJson } from '../../json/read.js';
 import type { App, Dependencies } from '../dependencies.js';
-import { bodyOf } from '../body.js';
+import { bodyOf, mediaTypeOf } from '../body.js';
 
 type Change = 'cancel' | 'redrive';
 
@@ -66,7 +66,7 @@ export function bulkRoutes(app: App, { engine }: Dependencies): void {
 }
 
 async function readBody(request: FastifyRequest): Promise<BulkChange> {
-  const mediaType = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+  const mediaType = mediaTypeOf(request);
   if (mediaType !== 'application/json') {
     throw new DrayError(
       'unsupported-media-type',
