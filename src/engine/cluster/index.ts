@@ -51,6 +51,6 @@ export interface ClusterEngine extends Engine {
 }
 
 /** @throws DrayError where an address cannot be used or its server refuses us. A server that is away is waited for. */
-export function openClusterEngine(_options: ClusterOptions): Promise<ClusterEngine> {
-  return Promise.reject(new Error('the cluster engine is being built'));
+export function openClusterEngine(options: ClusterOptions): Promise<ClusterEngine> {
+  return Promise.reject(new Error(`the cluster engine is being built, for ${options.prefix ?? 'dray'}`));
 }
