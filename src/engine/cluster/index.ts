@@ -68,6 +68,9 @@ export interface ClusterEngine extends Engine {
   /** False where jobs wait that this process asked for, and none has come for so long that consuming must be stuck. */
   readonly consuming: boolean;
   stats(): Promise<ClusterStats>;
+  /** Jobs with a projection that ended, until `projected` says that it was delivered; the oldest end first. */
+  projections(params: { limit: number }): Promise<readonly { readonly id: string; readonly projection: string }[]>;
+  projected(params: { ids: readonly string[] }): Promise<void>;
   /** Resolves when no claim waits for a job that is there: for tests, which cannot see what is under way. */
   settled(): Promise<void>;
 }
@@ -122,7 +125,7 @@ class RedisRabbitEngine implements ClusterEngine {
     this.#clock = clock;
     this.#keepForMs = keepForMs;
     this.fleet = new RedisFleet(link);
-    this.#store = new Store({ link, broker, clock, time });
+    this.#store = new Store({ link, broker, time });
     this.#handOut = new HandOut({ store: this.#store, broker, clock, log, keepForMs, lingerMs });
     this.#maintenance = new Maintenance({ store: this.#store, broker, clock, log });
     this.#stopLooking = clock.every(lookMs, () => void this.#look());
@@ -269,7 +272,7 @@ class RedisRabbitEngine implements ClusterEngine {
     return (await this.#store.one('unused-blobs', { blobs })) as string[];
   }
 
-  async projections({ limit }: { limit: number }): ReturnType<Engine['projections']> {
+  async projections({ limit }: { limit: number }): ReturnType<ClusterEngine['projections']> {
     const found = (await this.#store.one('projections', { limit })) as [string, string][];
     return found.map(([id, projection]) => ({ id, projection }));
   }

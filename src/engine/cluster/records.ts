@@ -50,15 +50,15 @@ export function storedPayload(payload: Payload): { result?: string; blob?: strin
 
 /** The fields of a record in the order of shared.lua's `recordNames`; '' where there is none. */
 export type RecordFields = readonly string[];
+type S = string;
+/** static to worker, then token, progress, result, blob, error, history, peak and seq. */
+type RecordTuple = readonly [S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S];
 
 /** @returns the job, and its place in the order of submission. */
 export function readRecord(fields: RecordFields): { job: Job; seq: number } {
-  const [json, status, version, attempt, max, held, created, run, started, finished, worker] = fields as [
-    ...{ [index in keyof Named]: string },
-  ];
-  const [progress, result, blob, error, history, peak, seq] = fields.slice(12) as [
-    ...{ [index in keyof Rest]: string },
-  ];
+  const [json, status, version, attempt, max, held, created, run, started, finished, worker, ...rest] =
+    fields as RecordTuple;
+  const [, progress, result, blob, error, history, peak, seq] = rest;
   const part = JSON.parse(json) as StaticPart;
   const job: { -readonly [K in keyof Job]: Job[K] } = {
     ...fixed(part),
@@ -91,9 +91,6 @@ export function readRecord(fields: RecordFields): { job: Job; seq: number } {
   }
   return { job, seq: Number(seq) };
 }
-
-type Named = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
-type Rest = [1, 2, 3, 4, 5, 6, 7];
 
 function fixed(part: StaticPart) {
   const { id, type, input, retry, timeoutMs, priority, key, labels } = part;

@@ -1,5 +1,4 @@
 /** The records in Redis: every operation is one script over a batch, and what it makes ready is published. */
-import type { Clock } from '../../clock.js';
 import { priorities, type Priority } from '../../jobs/priority.js';
 import type { Job, NewJob } from '../engine.js';
 import { Batch } from './batch.js';
@@ -23,16 +22,14 @@ export interface TypeQueues {
 export class Store implements ClaimStore {
   readonly #link: RedisLink;
   readonly #broker: Broker;
-  readonly #clock: Clock;
   readonly #time: () => string;
   readonly #batches = new Map<ScriptName, Batch<object, unknown>>();
   /** Messages that were sent, until what came of them is written down. */
   readonly #sending = new Set<Promise<void>>();
 
-  constructor(params: { link: RedisLink; broker: Broker; clock: Clock; time: () => string }) {
+  constructor(params: { link: RedisLink; broker: Broker; time: () => string }) {
     this.#link = params.link;
     this.#broker = params.broker;
-    this.#clock = params.clock;
     this.#time = params.time;
   }
 
@@ -119,7 +116,7 @@ export class Store implements ClaimStore {
   async outbox(): Promise<{ jobs: number; oldestMs: number }> {
     const name = `${this.#link.prefix}outbox`;
     const [jobs, first] = await this.#link.use((redis) =>
-      Promise.all([redis.zcard(name), redis.zrange(name, 0, 0, 'WITHSCORES')]),
+      Promise.all([redis.zcard(name), redis.zrange(name, 0, '0', 'WITHSCORES')]),
     );
     const oldest = first[1] === undefined ? undefined : Number(first[1]);
     return { jobs, oldestMs: oldest === undefined ? 0 : Math.max(0, (await this.time()) - oldest) };
