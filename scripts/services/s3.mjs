@@ -21,7 +21,7 @@ export function s3Program() {
 /**
  * Starts it on a new folder, or again on one that it had, after `stop()` or `kill()`, and makes the bucket.
  * @param {{ folder: string, port?: number, bucket?: string, accessKey?: string, secretKey?: string,
- *   detached?: boolean }} options `folder` is made, and is the caller's to remove; `port` is a free one by default
+ *   detached?: (pid: number) => void }} options `folder` is made, and is the caller's to remove; `port` is a free one by default
  * @returns {Promise<{ url: string, endpoint: string, bucket: string, accessKey: string, secretKey: string,
  *   env: Record<string, string>, port: number, pid: number, addBucket(name: string): Promise<string>,
  *   stop(): Promise<void>, kill(): Promise<void> }>}
@@ -34,7 +34,7 @@ export async function startS3({
   bucket = 'dray',
   accessKey = 'dray',
   secretKey = 'dray-secret',
-  detached = false,
+  detached,
 }) {
   const command = s3Program();
   const home = resolve(folder);
@@ -82,7 +82,8 @@ export async function startS3({
   };
 }
 
-function healthy(endpoint) {
+/** True where the server at this address takes requests. */
+export function healthy(endpoint) {
   return fetch(`${endpoint}/minio/health/cluster`, { signal: AbortSignal.timeout(2_000) }).then(
     (response) => response.ok,
     () => false,
