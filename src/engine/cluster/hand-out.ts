@@ -171,7 +171,7 @@ export class HandOut {
     const wanted = waiting.max - waiting.leases.length;
     const ready = sources.reduce((sum, source) => sum + source.waiting, 0);
     // What waited before the claim came shares its turns with what arrives first.
-    if (ready < wanted && sources.some((source) => source.gathering)) return;
+    if (sources.some((source) => source.gathering && source.waiting < wanted)) return;
     if (ready === 0) {
       if (waiting.leases.length > 0) this.#answer(waiting);
       return;

@@ -32,8 +32,8 @@ export interface ClusterOptions {
   readonly prefix?: string;
   /** Of the connections, for those who look at the servers. */
   readonly name?: string;
-  /** In ms since the epoch; the time of Redis where it is not given, one authority for all processes. */
-  readonly time?: () => number;
+  /** By which jobs are stored; that of Redis where it is not given, one authority for all processes. */
+  readonly time?: Pick<Clock, 'now' | 'monotonic'>;
   /** For how long a queue that no claim waits for is still consumed, in ms. */
   readonly lingerMs?: number;
 }
@@ -78,11 +78,13 @@ export interface ClusterEngine extends Engine {
 /** @throws DrayError where an address cannot be used or its server refuses us. A server that is away is waited for. */
 export async function openClusterEngine(options: ClusterOptions): Promise<ClusterEngine> {
   const { clock, log, prefix = 'dray', name = 'dray' } = options;
-  const time = () => (options.time ? String(options.time()) : '');
+  const time = () => (options.time ? String(options.time.now()) : '');
   const link = await RedisLink.open({ url: options.state, prefix: `${prefix}:`, name, log, time });
   try {
     const broker = await openBroker({ url: options.queue, clock, log, prefix });
-    return new RedisRabbitEngine({ options, link, broker, time });
+    const engine = new RedisRabbitEngine({ options, link, broker, time });
+    await engine.watch();
+    return engine;
   } catch (error) {
     await link.close();
     throw error;
@@ -114,7 +116,6 @@ class RedisRabbitEngine implements ClusterEngine {
   readonly #keepForMs: number;
   readonly #listeners = new Listeners();
   readonly #stopLooking: () => void;
-  #subscribed: Promise<void> | undefined;
   #consuming = true;
 
   constructor(params: { options: ClusterOptions; link: RedisLink; broker: Broker; time: () => string }) {
@@ -127,7 +128,7 @@ class RedisRabbitEngine implements ClusterEngine {
     this.fleet = new RedisFleet(link);
     this.#store = new Store({ link, broker, time });
     this.#handOut = new HandOut({ store: this.#store, broker, clock, log, keepForMs, lingerMs });
-    this.#maintenance = new Maintenance({ store: this.#store, broker, clock, log });
+    this.#maintenance = new Maintenance({ store: this.#store, broker, clock: params.options.time ?? clock, log });
     this.#stopLooking = clock.every(lookMs, () => void this.#look());
   }
 
@@ -158,8 +159,7 @@ class RedisRabbitEngine implements ClusterEngine {
     };
   }
 
-  async claim(params: Parameters<Engine['claim']>[0]): Promise<readonly Lease[]> {
-    this.#watch();
+  claim(params: Parameters<Engine['claim']>[0]): Promise<readonly Lease[]> {
     return this.#handOut.claim(params);
   }
 
@@ -247,7 +247,6 @@ class RedisRabbitEngine implements ClusterEngine {
   }
 
   subscribe(listener: (event: JobEvent) => void): () => void {
-    this.#watch();
     return this.#listeners.add(listener);
   }
 
@@ -292,7 +291,6 @@ class RedisRabbitEngine implements ClusterEngine {
   }
 
   async ping(): Promise<void> {
-    await this.#subscribed;
     await this.#link.ping();
   }
 
@@ -319,8 +317,8 @@ class RedisRabbitEngine implements ClusterEngine {
   }
 
   /** Events come from Redis, also those of this process: then all see them in one order. */
-  #watch(): void {
-    this.#subscribed ??= this.#link.subscribe(`${this.#link.prefix}events`, (text) => {
+  watch(): Promise<void> {
+    return this.#link.subscribe(`${this.#link.prefix}events`, (text) => {
       const changes = JSON.parse(text) as readonly Change[];
       for (const [id, type, status] of changes) {
         if (id === '') this.#handOut.pauseChanged(type, status === 'paused');

@@ -21,7 +21,7 @@ const atOnce = 256;
 export class Maintenance {
   readonly #store: Store;
   readonly #broker: Broker;
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #log: Log;
   #lookedAt = -Infinity;
   #runId: string | undefined;
@@ -30,7 +30,7 @@ export class Maintenance {
   /** Since this process started. */
   reemitted = 0;
 
-  constructor(params: { store: Store; broker: Broker; clock: Clock; log: Log }) {
+  constructor(params: { store: Store; broker: Broker; clock: Pick<Clock, 'monotonic'>; log: Log }) {
     this.#store = params.store;
     this.#broker = params.broker;
     this.#clock = params.clock;

@@ -26,6 +26,9 @@ export class Source {
   #prefetch = 0;
   /** Of what waited at the opening, what has not come yet. */
   #expected = 0;
+  /** Sequence numbers of the latest delivery, and of the latest that was settled. */
+  #latest = 0;
+  #acked = 0;
   #cancelGather: () => void = () => undefined;
   #restUntil = 0;
   #idleSince: number | undefined;
@@ -47,9 +50,10 @@ export class Source {
     return this.#clock.monotonic() < this.#restUntil;
   }
 
-  /** True while it may soon have more than it has now. */
+  /** True while it will soon have more than it has now: RabbitMQ has more, and may send it. */
   get gathering(): boolean {
-    return this.#state === 'opening' || (this.#state === 'open' && this.#expected > 0);
+    if (this.#state === 'opening') return true;
+    return this.#state === 'open' && this.#expected > 0 && this.#latest - this.#acked < this.#prefetch;
   }
 
   get first(): Ready | undefined {
@@ -75,7 +79,9 @@ export class Source {
   /** All up to this delivery were claimed, or are dropped. */
   ack(delivery: Delivery, of: Consumption | undefined): void {
     // A consumption that has ended meanwhile has given everything back.
-    if (of !== undefined && of === this.#consumption) of.ack(delivery);
+    if (of === undefined || of !== this.#consumption) return;
+    of.ack(delivery);
+    this.#acked = delivery.sequence;
   }
 
   /** By which a later `ack` knows whether its delivery is still ours. */
@@ -150,6 +156,8 @@ export class Source {
 
   #onDelivery(delivery: Delivery, from: Consumption): void {
     if (from !== this.#consumption) return;
+    if (this.#latest === 0) this.#acked = delivery.sequence - 1;
+    this.#latest = delivery.sequence;
     this.#expected = Math.max(0, this.#expected - 1);
     this.#gatherUntilQuiet();
     const message = readMessage(delivery.body);
@@ -181,6 +189,7 @@ export class Source {
     this.#consumption = undefined;
     this.#buffer = [];
     this.#expected = 0;
+    this.#latest = this.#acked = 0;
     this.#idleSince = undefined;
   }
 }
