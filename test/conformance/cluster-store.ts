@@ -21,6 +21,7 @@ export function clusterStore(servers: { readonly queue: string; readonly state: 
     let engine = await open();
     return {
       engine,
+      queues: true,
       looked: () => engine.settled(),
       reopen: async () => {
         await engine.close();

@@ -308,7 +308,11 @@ function oldest(sources: readonly Source[]): Source {
   for (const source of sources) {
     if (source.waiting === 0) continue;
     const [mine, best] = [source.first!.message, found?.first?.message];
-    if (!best || mine.emittedAt < best.emittedAt || (mine.emittedAt === best.emittedAt && mine.seq < best.seq)) {
+    if (
+      !best ||
+      mine.emittedAt < best.emittedAt ||
+      (mine.emittedAt === best.emittedAt && mine.seq < best.seq)
+    ) {
       found = source;
     }
   }

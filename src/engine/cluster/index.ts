@@ -69,7 +69,9 @@ export interface ClusterEngine extends Engine {
   readonly consuming: boolean;
   stats(): Promise<ClusterStats>;
   /** Jobs with a projection that ended, until `projected` says that it was delivered; the oldest end first. */
-  projections(params: { limit: number }): Promise<readonly { readonly id: string; readonly projection: string }[]>;
+  projections(params: {
+    limit: number;
+  }): Promise<readonly { readonly id: string; readonly projection: string }[]>;
   projected(params: { ids: readonly string[] }): Promise<void>;
   /** Resolves when no claim waits for a job that is there: for tests, which cannot see what is under way. */
   settled(): Promise<void>;
@@ -128,7 +130,12 @@ class RedisRabbitEngine implements ClusterEngine {
     this.fleet = new RedisFleet(link);
     this.#store = new Store({ link, broker, time });
     this.#handOut = new HandOut({ store: this.#store, broker, clock, log, keepForMs, lingerMs });
-    this.#maintenance = new Maintenance({ store: this.#store, broker, clock: params.options.time ?? clock, log });
+    this.#maintenance = new Maintenance({
+      store: this.#store,
+      broker,
+      clock: params.options.time ?? clock,
+      log,
+    });
     this.#stopLooking = clock.every(lookMs, () => void this.#look());
   }
 
@@ -277,7 +284,8 @@ class RedisRabbitEngine implements ClusterEngine {
   }
 
   async projected({ ids }: { ids: readonly string[] }): Promise<void> {
-    if (ids.length > 0) await this.#link.use((redis) => redis.zrem(`${this.#link.prefix}projections`, ...ids));
+    if (ids.length > 0)
+      await this.#link.use((redis) => redis.zrem(`${this.#link.prefix}projections`, ...ids));
   }
 
   async stats(): Promise<ClusterStats> {

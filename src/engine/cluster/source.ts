@@ -29,9 +29,13 @@ export class Source {
   /** Sequence numbers of the latest delivery, and of the latest that was settled. */
   #latest = 0;
   #acked = 0;
+  /** What the last closing gave back: the queue may not count it yet. */
+  #returned = 0;
   #cancelGather: () => void = () => undefined;
   #restUntil = 0;
   #idleSince: number | undefined;
+  /** Tells an opening that is wanted no more from the next one. */
+  #opening = 0;
   /** Openings and closings, one after the other. */
   #last: Promise<void> = Promise.resolve();
 
@@ -73,7 +77,8 @@ export class Source {
     const before = this.close();
     this.#state = 'opening';
     this.#prefetch = prefetch;
-    this.#last = before.then(() => this.#open(prefetch));
+    const opening = (this.#opening += 1);
+    this.#last = before.then(() => this.#open(prefetch, opening));
   }
 
   /** All up to this delivery were claimed, or are dropped. */
@@ -94,6 +99,7 @@ export class Source {
     if (this.#state === 'closed') return this.#last;
     this.#state = 'closed';
     const consumption = this.#consumption;
+    this.#returned = this.#latest - this.#acked;
     this.#reset();
     const after = this.#last; // an opening under way closes what it has opened
     this.#last = Promise.all([after, consumption?.close()]).then(() => undefined);
@@ -118,8 +124,9 @@ export class Source {
     return this.#idleSince === undefined ? 0 : this.#clock.monotonic() - this.#idleSince;
   }
 
-  async #open(prefetch: number): Promise<void> {
-    if (this.#state !== 'opening') return;
+  async #open(prefetch: number, opening: number): Promise<void> {
+    const wanted = (): boolean => this.#state === 'opening' && this.#opening === opening;
+    if (!wanted()) return;
     try {
       const early: Delivery[] = [];
       let consumption: Consumption | undefined = undefined;
@@ -138,16 +145,18 @@ export class Source {
         },
       });
       consumption = opened;
-      // Closed while it was being opened.
-      if (this.#state !== 'opening') return await opened.close();
+      if (!wanted()) {
+        await opened.close();
+        return;
+      }
       this.#state = 'open';
       this.#consumption = opened;
-      this.#expected = opened.waiting;
+      this.#expected = Math.max(opened.waiting, this.#returned);
       this.#gatherUntilQuiet();
       for (const delivery of early) this.#onDelivery(delivery, opened);
     } catch {
       // The broker has said why in its log.
-      if (this.#state !== 'opening') return;
+      if (!wanted()) return;
       this.#state = 'closed';
       this.#restUntil = this.#clock.monotonic() + restMs;
     }
