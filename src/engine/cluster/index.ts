@@ -36,6 +36,8 @@ export interface ClusterOptions {
   readonly time?: Pick<Clock, 'now' | 'monotonic'>;
   /** For how long a queue that no claim waits for is still consumed, in ms. */
   readonly lingerMs?: number;
+  /** For how long what waited in a queue is waited for when it is opened, after the last of it came, in ms. */
+  readonly gatherMs?: number;
 }
 
 /** What the processes of a deployment know of each other. Kept in Redis; each entry ends by itself. */
@@ -103,6 +105,7 @@ const leaseExpired: Failure = {
 const mostUnsent = 100_000;
 const maintainLimit = 1_000;
 const defaultLingerMs = 1_000;
+const defaultGatherMs = 20;
 /** A claim that has got nothing for so long while jobs waited for longer says that consuming is stuck, in ms. */
 const stuckMs = 60_000;
 const lookMs = 5_000;
@@ -122,14 +125,14 @@ class RedisRabbitEngine implements ClusterEngine {
 
   constructor(params: { options: ClusterOptions; link: RedisLink; broker: Broker; time: () => string }) {
     const { link, broker, time } = params;
-    const { clock, log, keepForMs, lingerMs = defaultLingerMs } = params.options;
+    const { clock, log, keepForMs, lingerMs = defaultLingerMs, gatherMs = defaultGatherMs } = params.options;
     this.#link = link;
     this.#broker = broker;
     this.#clock = clock;
     this.#keepForMs = keepForMs;
     this.fleet = new RedisFleet(link);
     this.#store = new Store({ link, broker, time });
-    this.#handOut = new HandOut({ store: this.#store, broker, clock, log, keepForMs, lingerMs });
+    this.#handOut = new HandOut({ store: this.#store, broker, clock, log, keepForMs, lingerMs, gatherMs });
     this.#maintenance = new Maintenance({
       store: this.#store,
       broker,

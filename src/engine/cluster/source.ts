@@ -9,8 +9,6 @@ export interface Ready {
   readonly message: ReadyMessage;
 }
 
-/** What waited in a queue when it was opened is waited for until nothing has come for so long, in ms. */
-const gatherMs = 20;
 /** A queue that could not be opened, or gave out what we cannot use, is left alone for so long, in ms. */
 const restMs = 2_000;
 
@@ -20,6 +18,7 @@ export class Source {
   readonly #clock: Clock;
   /** Told whenever a claim may get more, or need wait no longer. */
   readonly #onChange: () => void;
+  readonly #gatherMs: number;
   #state: 'closed' | 'opening' | 'open' = 'closed';
   #consumption: Consumption | undefined;
   #buffer: Ready[] = [];
@@ -39,11 +38,19 @@ export class Source {
   /** Openings and closings, one after the other. */
   #last: Promise<void> = Promise.resolve();
 
-  constructor(params: { queue: QueueName; broker: Broker; clock: Clock; onChange: () => void }) {
+  constructor(params: {
+    queue: QueueName;
+    broker: Broker;
+    clock: Clock;
+    /** What waited in the queue when it was opened is waited for until nothing has come for so long. */
+    gatherMs: number;
+    onChange: () => void;
+  }) {
     this.queue = params.queue;
     this.#broker = params.broker;
     this.#clock = params.clock;
     this.#onChange = params.onChange;
+    this.#gatherMs = params.gatherMs;
   }
 
   get prefetch(): number {
@@ -187,7 +194,7 @@ export class Source {
   #gatherUntilQuiet(): void {
     this.#cancelGather();
     if (this.#expected === 0) return;
-    this.#cancelGather = this.#clock.after(gatherMs, () => {
+    this.#cancelGather = this.#clock.after(this.#gatherMs, () => {
       this.#expected = 0;
       this.#onChange();
     });
