@@ -13,8 +13,7 @@ export const tools = fileURLToPath(new URL('../../.tools', import.meta.url));
 /** @throws MissingProgram where this machine has none */
 export function s3Program() {
   const program = findProgram('minio', [join(tools, 'minio')]);
-  if (!program)
-    throw new MissingProgram('minio', 'node scripts/setup.mjs --services (builds it with Go 1.24+)');
+  if (!program) throw new MissingProgram('minio', 'node scripts/setup.mjs --services');
   return program;
 }
 

@@ -2,7 +2,6 @@
 import { mkdir, stat, statfs } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
-import { openFilesystemBlobs } from '../blobs/filesystem.js';
 import { systemClock } from '../clock.js';
 import type { Config } from '../config/options.js';
 import { environment } from '../config/environment.js';
@@ -21,6 +20,7 @@ import { loadKernel } from '../tasks/matmul/kernel/load.js';
 import type { TaskRegistry } from '../tasks/registry.js';
 import type { TaskLog } from '../tasks/task.js';
 import { openAccess } from './access.js';
+import { openBlobs } from './blobs.js';
 import { doors } from './doors.js';
 import { createLogger, taskLog } from './logger.js';
 import { knownTasks } from './tasks.js';
@@ -65,14 +65,14 @@ async function startOn(params: {
   const { access, keyring } = params.doorkeeper;
   const clock = systemClock;
   const log = taskLog(logger);
-  const blobFolder = join(folder, 'blobs');
-  const blobs = await openFilesystemBlobs({ folder: blobFolder, clock, cleanTemporary: true });
+  const place = { kind: 'filesystem', folder: join(folder, 'blobs') } as const;
+  const blobs = await openBlobs(place, { clock, owner: true });
   await sayKernel(log, config.blas);
   await sayUnchecked(log, join(folder, 'jobs.sqlite'));
   const workers = createWorkers({
     engine,
     blobs,
-    blobFolder,
+    place,
     tasks,
     clock,
     logger,
