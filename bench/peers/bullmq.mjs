@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { startAnswering } from '../harness/load.mjs';
 import { freePort, ready, startProcess } from '../harness/process.mjs';
-import { startRedis } from './services.mjs';
+import { startRedis } from '../../scripts/services/redis.mjs';
 import { bullmq } from './setup.mjs';
 
 const program = (name) => new URL(`./bullmq/${name}.mjs`, import.meta.url);
@@ -12,7 +12,7 @@ const program = (name) => new URL(`./bullmq/${name}.mjs`, import.meta.url);
 export async function startBullmq(ctx) {
   bullmq();
   const { openQueue } = await import(program('queue'));
-  const redis = await startRedis({ folder: mkdtempSync(join(ctx.scratch, 'redis-')), appendfsync: 'always' });
+  const redis = await startRedis({ folder: mkdtempSync(join(ctx.scratch, 'redis-')) });
   ctx.defer(() => redis.stop());
 
   /** A connection of this process, to fill a queue and to look at it. */

@@ -3,13 +3,14 @@ import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { request } from '../harness/http.mjs';
 import { freePort, ready, startProcess } from '../harness/process.mjs';
-import { startRabbit, startRedis } from './services.mjs';
+import { startRabbit } from '../../scripts/services/rabbitmq.mjs';
+import { startRedis } from '../../scripts/services/redis.mjs';
 
 const code = fileURLToPath(new URL('./celery/', import.meta.url));
 
 /** uvicorn and Celery with two processes each. Gives the API's address once a product went the whole way. */
 export async function startCelery(ctx) {
-  const redis = await startRedis({ folder: join(ctx.scratch, 'redis') });
+  const redis = await startRedis({ folder: join(ctx.scratch, 'redis'), appendfsync: 'everysec' });
   ctx.defer(() => redis.stop());
   const rabbit = await startRabbit({ folder: join(ctx.scratch, 'rabbit') });
   ctx.defer(() => rabbit.stop());

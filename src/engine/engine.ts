@@ -57,6 +57,8 @@ export interface NewJob {
   readonly labels: Readonly<Record<string, string>>;
   /** The blobs that the input names, and the one that holds it: `prune` leaves them while the job is there. */
   readonly blobs: readonly string[];
+  /** By whom the end of the job is told elsewhere, in deployments of several machines; see ClusterEngine. */
+  readonly projection?: string;
 }
 
 export interface Job {

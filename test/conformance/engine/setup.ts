@@ -7,6 +7,8 @@ import { ManualClock } from '../../support/manual-clock.js';
 
 export interface EngineUnderTest {
   readonly engine: Engine;
+  /** Resolves when the claims that wait have been looked at; where it is not given, a ping says so. */
+  looked?(): Promise<void>;
   /** Ends the engine and opens its store again, where the store outlives the process. */
   reopen?(): Promise<Engine>;
   cleanup(): Promise<void>;
@@ -56,6 +58,11 @@ export class Bench {
 
   async close(): Promise<void> {
     await this.#made?.cleanup();
+  }
+
+  /** What was sent before the ping is looked at before it is answered. */
+  async #looked(): Promise<void> {
+    await (this.#made?.looked?.() ?? this.engine.ping());
   }
 
   async #open(factory: EngineFactory): Promise<void> {
@@ -130,7 +137,7 @@ export class Bench {
       signal: aborter.signal,
       ...given,
     });
-    await this.engine.ping(); // sent after the claim, so the claim has been looked at
+    await this.#looked();
     aborter.abort();
     return leases;
   }
@@ -145,7 +152,7 @@ export class Bench {
       leaseMs: minute,
       signal: AbortSignal.any([aborter.signal, AbortSignal.timeout(patienceMs)]),
     });
-    await this.engine.ping();
+    await this.#looked();
     return { leases, abort: () => aborter.abort() };
   }
 
