@@ -11,8 +11,10 @@ export interface Scene {
   readonly deployment: Deployment;
   readonly load: MixedLoad;
   readonly drill: Drill;
+  /** Jobs besides those of the load. */
+  readonly others: Set<string>;
   /** The APIs that run now are the ones that clients know. */
-  tellClients(): void;
+  readonly tellClients: () => void;
 }
 
 export interface ClusterFault extends DeploymentOptions {
@@ -21,9 +23,17 @@ export interface ClusterFault extends DeploymentOptions {
   /** True where `npm run check` has it too. */
   readonly checked?: boolean;
   /** One time; with each, clients go on with their share of all jobs. */
+  /** Before anything is started. */
+  readonly prepare?: (drill: Drill) => Promise<void>;
+  /** See MixedLoad. */
+  readonly plain?: boolean;
   readonly happens: (scene: Scene) => Promise<void>;
+  /** Once all jobs but the others have ended. */
+  readonly meanwhile?: (scene: Scene) => Promise<void>;
+  /** Where not all of the usual promises hold: what must hold instead. */
+  readonly judge?: (scene: Scene, ended: readonly Job[]) => Promise<void>;
   /** What else must hold at the end. */
-  readonly then?: (scene: Scene, jobs: readonly Job[]) => Promise<void>;
+  readonly then?: (scene: Scene, ended: readonly Job[]) => Promise<void>;
 }
 
 /** A run that hangs is ended after so long, in ms, and says what it waits for before. */
@@ -41,12 +51,15 @@ export function clusterFault(name: string, promise: string, given: ClusterFault)
 
 async function run(drill: Drill, given: ClusterFault): Promise<void> {
   const { random, quick } = drill;
+  await given.prepare?.(drill);
   const deployment = await Deployment.start(drill, given);
-  const load = new MixedLoad(random, quick ? jobs.quick : jobs.full);
+  const plain = given.plain ?? false;
+  const load = new MixedLoad(random, quick ? jobs.quick : jobs.full, { plain });
   const scene: Scene = {
     deployment,
     load,
     drill,
+    others: new Set(),
     tellClients: () => (load.urls = deployment.urls),
   };
   try {
@@ -64,8 +77,13 @@ async function run(drill: Drill, given: ClusterFault): Promise<void> {
     drill.say(
       `${load.accepted.size} jobs accepted, ${load.unanswered} requests repeated, ${load.refused} put off`,
     );
+    if (given.meanwhile) {
+      await allEnded(scene, scene.others.size);
+      await given.meanwhile(scene);
+    }
     const ended = await allEnded(scene);
-    await check(scene, ended);
+    await (given.judge ?? judge)(scene, ended);
+    await checkRecords(scene, ended);
     await given.then?.(scene, ended);
   } catch (error) {
     for (const { output } of deployment.all) if (output !== '') drill.say(output);
@@ -73,13 +91,13 @@ async function run(drill: Drill, given: ClusterFault): Promise<void> {
   }
 }
 
-async function allEnded({ drill, load, deployment }: Scene): Promise<Job[]> {
+async function allEnded({ drill, load, deployment }: Scene, but = 0): Promise<Job[]> {
   const overdue = new AbortController();
   const cancel = systemClock.after(drill.quick ? endMs.quick : endMs.full, () => {
     overdue.abort(new Error('not all jobs have ended'));
   });
   try {
-    return await load.allEnded(overdue.signal);
+    return await load.allEnded({ signal: overdue.signal, but });
   } catch (error) {
     if (!overdue.signal.aborted) throw error;
     throw new Error(`not all jobs have ended:\n${await unfinished(deployment)}`, { cause: error });
@@ -100,11 +118,14 @@ async function unfinished({ urls: [url] }: Deployment): Promise<string> {
   return lines.join('\n');
 }
 
-async function check({ deployment, load, drill }: Scene, ended: readonly Job[]): Promise<void> {
-  expect(await load.check(ended)).toEqual([]);
-  const completed = ended.filter(({ status }) => status === 'completed').length;
+async function judge({ deployment, load, others }: Scene, ended: readonly Job[]): Promise<void> {
+  expect(await load.check(ended, others.size)).toEqual([]);
   const twice = [...deployment.completions()].filter(([, times]) => times > 1);
   expect(twice, 'completed more than once, as the workers tell it').toEqual([]);
+}
+
+async function checkRecords({ deployment, drill }: Scene, ended: readonly Job[]): Promise<void> {
+  const completed = ended.filter(({ status }) => status === 'completed').length;
   const report = await checkInvariants({
     state: deployment.redis.url,
     log: { info: () => undefined, warn: () => undefined },
