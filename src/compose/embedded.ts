@@ -2,7 +2,6 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
-import { openFilesystemBlobs } from '../blobs/filesystem.js';
 import { systemClock } from '../clock.js';
 import type { Config } from '../config/options.js';
 import { Autoscaler } from '../control/autoscaler.js';
@@ -15,6 +14,7 @@ import type { TaskRegistry } from '../tasks/registry.js';
 import type { TaskLog } from '../tasks/task.js';
 import { openAccess, type Doorkeeper } from './access.js';
 import { startApi } from './api.js';
+import { openBlobs } from './blobs.js';
 import { createRetention, diskOf } from './housekeeping.js';
 import { sayKernel } from './kernel.js';
 import { createLogger, taskLog } from './logger.js';
@@ -50,14 +50,14 @@ async function startOn(params: {
   const { engine, tasks, folder, config, logger } = params;
   const clock = systemClock;
   const log = taskLog(logger);
-  const blobFolder = join(folder, 'blobs');
-  const blobs = await openFilesystemBlobs({ folder: blobFolder, clock, cleanTemporary: true });
+  const place = { kind: 'filesystem', folder: join(folder, 'blobs') } as const;
+  const blobs = await openBlobs(place, { clock, owner: true });
   await sayKernel(log, config.blas);
   await sayUnchecked(log, join(folder, 'jobs.sqlite'));
   const workers = createWorkers({
     engine,
     blobs,
-    blobFolder,
+    place,
     tasks,
     clock,
     logger,

@@ -2,8 +2,8 @@
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { BlobStore } from '../blobs/blob-store.js';
-import { forgetWriter } from '../blobs/filesystem.js';
 import type { Clock } from '../clock.js';
+import type { BlobsPlace } from '../config/blobs-address.js';
 import { availableMachine } from '../config/machine.js';
 import type { Config } from '../config/options.js';
 import type { Worker as WorkerView } from '../contract/worker.js';
@@ -29,14 +29,15 @@ export interface Workers {
 export function createWorkers(params: {
   engine: Engine;
   blobs: BlobStore;
-  blobFolder: string;
+  /** Where `blobs` lie: executors open them by themselves. */
+  place: BlobsPlace;
   tasks: TaskRegistry;
   clock: Clock;
   logger: Logger;
   config: Config;
   onRun: (run: EndedRun) => void;
 }): Workers {
-  const { engine, blobs, blobFolder, tasks, clock, logger, config, onRun } = params;
+  const { engine, blobs, place, tasks, clock, logger, config, onRun } = params;
   const { cores, memory } = availableMachine();
   const id = `${hostname()}:${process.pid}`;
   const create = (own: Pick<WorkerOptions, 'id' | 'types' | 'slots' | 'cores' | 'createRunner'>): Worker =>
@@ -58,9 +59,8 @@ export function createWorkers(params: {
     });
   const executorOptions = {
     script: new URL('./executor.js', import.meta.url),
-    args: (writer: string) => [executorArgument({ config, blobs: blobFolder, writer })],
-    onGone: (writer: string) =>
-      void forgetWriter(blobFolder, writer).catch((error: unknown) => logger.warn(error)),
+    args: (writer: string) => [executorArgument({ config, place, writer })],
+    onGone: (writer: string) => void blobs.clear({ writer }).catch((error: unknown) => logger.warn(error)),
     memoryLimit: config.executorMemory,
     graceMs: leases.cancelGrace,
     clock,
@@ -102,11 +102,11 @@ export function createWorkers(params: {
   };
 }
 
-function executorArgument(params: { config: Config; blobs: string; writer: string }): string {
+function executorArgument(params: { config: Config; place: BlobsPlace; writer: string }): string {
   const { executorMemory, blas, simulate, tasks } = params.config;
   const argument: ExecutorConfig = {
     parent: process.pid,
-    blobs: params.blobs,
+    blobs: params.place,
     writer: params.writer,
     memoryLimit: executorMemory,
     simulate,

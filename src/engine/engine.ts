@@ -178,7 +178,8 @@ export interface Engine {
   /**
    * Leases up to `max` pending jobs of the given types that are neither held nor paused: of the priorities in
    * their turns (src/jobs/priority.ts), within one first what has waited longest, the time of attempts not
-   * counted; lists them in this order. Claims of the same types share their turns, and claims of other types do
+   * counted; lists them in this order. Where the hand-out is a queue of another system, a job that comes back, or
+   * gets a place of its key, goes to its end. Claims of the same types share their turns, and claims of other types do
    * not change them. Waits until there is at least one job, or until the signal aborts: then an empty list, never
    * an error. Jobs leased at that very moment are still returned.
    *

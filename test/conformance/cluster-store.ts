@@ -17,10 +17,12 @@ export function clusterStore(servers: { readonly queue: string; readonly state: 
         keepForMs: 7 * 24 * 3_600_000,
         // No consumer is left over from one claim to the next: then each looks at all that waits.
         lingerMs: 0,
+        gatherMs: 1_000,
       });
     let engine = await open();
     return {
       engine,
+      queues: true,
       looked: () => engine.settled(),
       reopen: async () => {
         await engine.close();

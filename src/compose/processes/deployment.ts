@@ -1,17 +1,16 @@
 /** What each process of a deployment begins with: its tasks, its log, and the servers that all of them share. */
 import { hostname } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import type { BlobStore } from '../../blobs/blob-store.js';
-import { openFilesystemBlobs } from '../../blobs/filesystem.js';
 import { systemClock, type Clock } from '../../clock.js';
+import { parseBlobsAddress, type BlobsPlace } from '../../config/blobs-address.js';
 import type { Mode } from '../../config/options.js';
 import type { DeploymentConfig } from '../../config/read-config.js';
 import { openClusterEngine, type ClusterEngine } from '../../engine/cluster/index.js';
 import type { ClusterFigures } from '../../http/metrics/cluster.js';
-import { withoutPassword } from '../../log.js';
 import type { TaskRegistry } from '../../tasks/registry.js';
 import type { TaskLog } from '../../tasks/task.js';
+import { checkBlobs, openBlobs } from '../blobs.js';
 import { createLogger, taskLog } from '../logger.js';
 import { knownTasks } from '../tasks.js';
 
@@ -19,6 +18,7 @@ export interface Deployment {
   readonly config: DeploymentConfig;
   readonly engine: ClusterEngine;
   readonly blobs: BlobStore;
+  readonly place: BlobsPlace;
   /** Of the blobs, where they are on a disk of this machine or one that it shares. */
   readonly blobFolder: string | undefined;
   readonly tasks: TaskRegistry;
@@ -40,10 +40,10 @@ export async function openDeployment(
   const tasks = await knownTasks(config);
   const logger = createLogger(config.logLevel);
   const log = taskLog(logger);
-  const blobFolder = config.blobs.startsWith('file:') ? fileURLToPath(config.blobs) : undefined;
-  if (blobFolder === undefined) throw new Error(`${withoutPassword(config.blobs)}: buckets are being built`);
-  const blobs = await openFilesystemBlobs({ folder: blobFolder, clock });
+  const place = parseBlobsAddress(config.blobs);
+  const blobs = await openBlobs(place, { clock });
   try {
+    await checkBlobs(place, { clock });
     const engine = await openClusterEngine({
       queue: config.queue,
       state: config.state,
@@ -57,7 +57,8 @@ export async function openDeployment(
       config,
       engine,
       blobs,
-      blobFolder,
+      place,
+      blobFolder: place.kind === 'filesystem' ? place.folder : undefined,
       tasks,
       clock,
       logger,

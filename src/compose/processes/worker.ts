@@ -14,7 +14,6 @@ export async function startWorkerProcess(deployment: Deployment): Promise<Runnin
   const metrics = new Metrics({ clock, cluster: () => clusterFigures(deployment, { shared: false }) });
   const workers = createWorkers({
     ...deployment,
-    blobFolder: deployment.blobFolder!,
     onRun: (run) => metrics.observeAttempt(run),
   });
   const announcer = new Announcer({

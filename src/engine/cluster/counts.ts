@@ -9,7 +9,13 @@ export type CountFields = readonly [
   namesAndValues: readonly string[],
 ];
 
-const outcomes: readonly EndedAttempt['outcome'][] = ['completed', 'failed', 'expired', 'released', 'cancelled'];
+const outcomes: readonly EndedAttempt['outcome'][] = [
+  'completed',
+  'failed',
+  'expired',
+  'released',
+  'cancelled',
+];
 
 export function readCounts(all: readonly CountFields[]): TypeCounts[] {
   return all.map(([type, paused, oldest, pairs]) => {

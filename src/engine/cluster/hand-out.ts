@@ -63,6 +63,7 @@ export class HandOut {
   readonly #log: Log;
   readonly #keepForMs: number;
   readonly #lingerMs: number;
+  readonly #gatherMs: number;
   readonly #sources = new Map<string, Record<Priority, Source>>();
   readonly #turns = new SharedTurns();
   readonly #stopSweep: () => void;
@@ -83,6 +84,8 @@ export class HandOut {
     keepForMs: number;
     /** For how long a queue that nobody waits for is still consumed: no delivery is parked for longer. */
     lingerMs: number;
+    /** See Source. */
+    gatherMs: number;
   }) {
     this.#store = params.store;
     this.#broker = params.broker;
@@ -90,6 +93,7 @@ export class HandOut {
     this.#log = params.log;
     this.#keepForMs = params.keepForMs;
     this.#lingerMs = params.lingerMs;
+    this.#gatherMs = params.gatherMs;
     this.#fedAt = params.clock.monotonic();
     this.#stopSweep = params.clock.every(sweepMs, () => this.#plan());
   }
@@ -289,6 +293,7 @@ export class HandOut {
           queue: { type, priority },
           broker: this.#broker,
           clock: this.#clock,
+          gatherMs: this.#gatherMs,
           onChange: () => this.#plan(),
         });
       sources = { high: open('high'), normal: open('normal'), low: open('low') };
@@ -308,7 +313,11 @@ function oldest(sources: readonly Source[]): Source {
   for (const source of sources) {
     if (source.waiting === 0) continue;
     const [mine, best] = [source.first!.message, found?.first?.message];
-    if (!best || mine.emittedAt < best.emittedAt || (mine.emittedAt === best.emittedAt && mine.seq < best.seq)) {
+    if (
+      !best ||
+      mine.emittedAt < best.emittedAt ||
+      (mine.emittedAt === best.emittedAt && mine.seq < best.seq)
+    ) {
       found = source;
     }
   }

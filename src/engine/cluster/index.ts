@@ -36,6 +36,8 @@ export interface ClusterOptions {
   readonly time?: Pick<Clock, 'now' | 'monotonic'>;
   /** For how long a queue that no claim waits for is still consumed, in ms. */
   readonly lingerMs?: number;
+  /** For how long what waited in a queue is waited for when it is opened, after the last of it came, in ms. */
+  readonly gatherMs?: number;
 }
 
 /** What the processes of a deployment know of each other. Kept in Redis; each entry ends by itself. */
@@ -69,7 +71,9 @@ export interface ClusterEngine extends Engine {
   readonly consuming: boolean;
   stats(): Promise<ClusterStats>;
   /** Jobs with a projection that ended, until `projected` says that it was delivered; the oldest end first. */
-  projections(params: { limit: number }): Promise<readonly { readonly id: string; readonly projection: string }[]>;
+  projections(params: {
+    limit: number;
+  }): Promise<readonly { readonly id: string; readonly projection: string }[]>;
   projected(params: { ids: readonly string[] }): Promise<void>;
   /** Resolves when no claim waits for a job that is there: for tests, which cannot see what is under way. */
   settled(): Promise<void>;
@@ -101,6 +105,7 @@ const leaseExpired: Failure = {
 const mostUnsent = 100_000;
 const maintainLimit = 1_000;
 const defaultLingerMs = 1_000;
+const defaultGatherMs = 20;
 /** A claim that has got nothing for so long while jobs waited for longer says that consuming is stuck, in ms. */
 const stuckMs = 60_000;
 const lookMs = 5_000;
@@ -120,15 +125,20 @@ class RedisRabbitEngine implements ClusterEngine {
 
   constructor(params: { options: ClusterOptions; link: RedisLink; broker: Broker; time: () => string }) {
     const { link, broker, time } = params;
-    const { clock, log, keepForMs, lingerMs = defaultLingerMs } = params.options;
+    const { clock, log, keepForMs, lingerMs = defaultLingerMs, gatherMs = defaultGatherMs } = params.options;
     this.#link = link;
     this.#broker = broker;
     this.#clock = clock;
     this.#keepForMs = keepForMs;
     this.fleet = new RedisFleet(link);
     this.#store = new Store({ link, broker, time });
-    this.#handOut = new HandOut({ store: this.#store, broker, clock, log, keepForMs, lingerMs });
-    this.#maintenance = new Maintenance({ store: this.#store, broker, clock: params.options.time ?? clock, log });
+    this.#handOut = new HandOut({ store: this.#store, broker, clock, log, keepForMs, lingerMs, gatherMs });
+    this.#maintenance = new Maintenance({
+      store: this.#store,
+      broker,
+      clock: params.options.time ?? clock,
+      log,
+    });
     this.#stopLooking = clock.every(lookMs, () => void this.#look());
   }
 
@@ -277,7 +287,8 @@ class RedisRabbitEngine implements ClusterEngine {
   }
 
   async projected({ ids }: { ids: readonly string[] }): Promise<void> {
-    if (ids.length > 0) await this.#link.use((redis) => redis.zrem(`${this.#link.prefix}projections`, ...ids));
+    if (ids.length > 0)
+      await this.#link.use((redis) => redis.zrem(`${this.#link.prefix}projections`, ...ids));
   }
 
   async stats(): Promise<ClusterStats> {

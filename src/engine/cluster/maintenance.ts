@@ -1,6 +1,6 @@
 /** What a leader does besides: jobs whose messages were lost get new ones, and no clock takes a lease away. */
 import type { Clock } from '../../clock.js';
-import { priorities } from '../../jobs/priority.js';
+import type { Priority } from '../../jobs/priority.js';
 import type { Log } from '../../log.js';
 import type { Broker } from './broker/broker.js';
 import { readMessage } from './message.js';
@@ -82,11 +82,12 @@ export class Maintenance {
     this.#runId = runId;
   }
 
-  async #reemit(queue: { type: string; priority: (typeof priorities)[number] }, before: number): Promise<void> {
+  async #reemit(queue: { type: string; priority: Priority }, before: number): Promise<void> {
     for (let emitted = 1; emitted > 0;) {
       emitted = (await this.#store.one('reemit', { ...queue, before, limit: atOnce })) as number;
       this.reemitted += emitted;
-      if (emitted > 0) this.#log.warn('messages were lost; their jobs are handed out anew', { ...queue, jobs: emitted });
+      if (emitted > 0)
+        this.#log.warn('messages were lost; their jobs are handed out anew', { ...queue, jobs: emitted });
     }
   }
 

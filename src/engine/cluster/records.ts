@@ -45,7 +45,8 @@ export function storedJob(job: NewJob, json: string): object {
 /** The JSON of a payload or the blob that holds it, as complete.lua takes them. */
 export function storedPayload(payload: Payload): { result?: string; blob?: string } {
   if ('blob' in payload) return { blob: payload.blob };
-  return { result: (JSON.stringify(payload.inline) as string | undefined) ?? 'null' };
+  const json = JSON.stringify(payload.inline) as string | undefined;
+  return { result: json ?? 'null' };
 }
 
 /** The fields of a record in the order of shared.lua's `recordNames`; '' where there is none. */

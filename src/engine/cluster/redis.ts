@@ -23,7 +23,8 @@ export type MessageParts = readonly [
 ];
 
 /** What Redis says where it may serve again later, or somebody must set it right first. */
-const passing = /^(LOADING|BUSY|MISCONF|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|NOAUTH|WRONGPASS|NOPERM|UNKILLABLE)/;
+const passing =
+  /^(LOADING|BUSY|MISCONF|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|NOAUTH|WRONGPASS|NOPERM|UNKILLABLE)/;
 const refusals = /^(ERR invalid password|NOAUTH|WRONGPASS|NOPERM|ERR DB index|ERR AUTH)/;
 
 export class RedisLink {
@@ -198,7 +199,10 @@ function asDrayError(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof DrayError) return error;
   const { message } = error;
   if (message.startsWith('OOM')) {
-    return new DrayError('storage-full', 'Redis has no memory left for new jobs. Raise its maxmemory, or keep fewer jobs.');
+    return new DrayError(
+      'storage-full',
+      'Redis has no memory left for new jobs. Raise its maxmemory, or keep fewer jobs.',
+    );
   }
   // A script or command that Redis does not take is a mistake of ours; all else is the connection's.
   if (error.name === 'ReplyError' && !passing.test(message)) return error;

@@ -9,8 +9,6 @@ export interface Ready {
   readonly message: ReadyMessage;
 }
 
-/** What waited in a queue when it was opened is waited for until nothing has come for so long, in ms. */
-const gatherMs = 20;
 /** A queue that could not be opened, or gave out what we cannot use, is left alone for so long, in ms. */
 const restMs = 2_000;
 
@@ -20,6 +18,7 @@ export class Source {
   readonly #clock: Clock;
   /** Told whenever a claim may get more, or need wait no longer. */
   readonly #onChange: () => void;
+  readonly #gatherMs: number;
   #state: 'closed' | 'opening' | 'open' = 'closed';
   #consumption: Consumption | undefined;
   #buffer: Ready[] = [];
@@ -29,17 +28,29 @@ export class Source {
   /** Sequence numbers of the latest delivery, and of the latest that was settled. */
   #latest = 0;
   #acked = 0;
+  /** What the last closing gave back: the queue may not count it yet. */
+  #returned = 0;
   #cancelGather: () => void = () => undefined;
   #restUntil = 0;
   #idleSince: number | undefined;
+  /** Tells an opening that is wanted no more from the next one. */
+  #opening = 0;
   /** Openings and closings, one after the other. */
   #last: Promise<void> = Promise.resolve();
 
-  constructor(params: { queue: QueueName; broker: Broker; clock: Clock; onChange: () => void }) {
+  constructor(params: {
+    queue: QueueName;
+    broker: Broker;
+    clock: Clock;
+    /** What waited in the queue when it was opened is waited for until nothing has come for so long. */
+    gatherMs: number;
+    onChange: () => void;
+  }) {
     this.queue = params.queue;
     this.#broker = params.broker;
     this.#clock = params.clock;
     this.#onChange = params.onChange;
+    this.#gatherMs = params.gatherMs;
   }
 
   get prefetch(): number {
@@ -73,7 +84,8 @@ export class Source {
     const before = this.close();
     this.#state = 'opening';
     this.#prefetch = prefetch;
-    this.#last = before.then(() => this.#open(prefetch));
+    const opening = (this.#opening += 1);
+    this.#last = before.then(() => this.#open(prefetch, opening));
   }
 
   /** All up to this delivery were claimed, or are dropped. */
@@ -94,6 +106,7 @@ export class Source {
     if (this.#state === 'closed') return this.#last;
     this.#state = 'closed';
     const consumption = this.#consumption;
+    this.#returned = this.#latest - this.#acked;
     this.#reset();
     const after = this.#last; // an opening under way closes what it has opened
     this.#last = Promise.all([after, consumption?.close()]).then(() => undefined);
@@ -118,8 +131,9 @@ export class Source {
     return this.#idleSince === undefined ? 0 : this.#clock.monotonic() - this.#idleSince;
   }
 
-  async #open(prefetch: number): Promise<void> {
-    if (this.#state !== 'opening') return;
+  async #open(prefetch: number, opening: number): Promise<void> {
+    const wanted = (): boolean => this.#state === 'opening' && this.#opening === opening;
+    if (!wanted()) return;
     try {
       const early: Delivery[] = [];
       let consumption: Consumption | undefined = undefined;
@@ -138,16 +152,18 @@ export class Source {
         },
       });
       consumption = opened;
-      // Closed while it was being opened.
-      if (this.#state !== 'opening') return await opened.close();
+      if (!wanted()) {
+        await opened.close();
+        return;
+      }
       this.#state = 'open';
       this.#consumption = opened;
-      this.#expected = opened.waiting;
+      this.#expected = Math.max(opened.waiting, this.#returned);
       this.#gatherUntilQuiet();
       for (const delivery of early) this.#onDelivery(delivery, opened);
     } catch {
       // The broker has said why in its log.
-      if (this.#state !== 'opening') return;
+      if (!wanted()) return;
       this.#state = 'closed';
       this.#restUntil = this.#clock.monotonic() + restMs;
     }
@@ -178,7 +194,7 @@ export class Source {
   #gatherUntilQuiet(): void {
     this.#cancelGather();
     if (this.#expected === 0) return;
-    this.#cancelGather = this.#clock.after(gatherMs, () => {
+    this.#cancelGather = this.#clock.after(this.#gatherMs, () => {
       this.#expected = 0;
       this.#onChange();
     });

@@ -46,7 +46,11 @@ export class Store implements ClaimStore {
   readonly #submits = new Batch<{ request: object; jsons: ReadonlyMap<string, string> }, SubmitAnswer>(
     async (calls) => {
       const own = new Map(calls.flatMap(({ jsons }) => [...jsons]));
-      const { now, results, sent } = await this.#call('submit', calls.map(({ request }) => request), own);
+      const { now, results, sent } = await this.#call(
+        'submit',
+        calls.map(({ request }) => request),
+        own,
+      );
       return results.map((result) => ({ now, result: result as readonly unknown[], sent }));
     },
     ({ jsons }) => jsons.size,

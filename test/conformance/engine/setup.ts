@@ -7,6 +7,8 @@ import { ManualClock } from '../../support/manual-clock.js';
 
 export interface EngineUnderTest {
   readonly engine: Engine;
+  /** True where the hand-out is a queue: a job that comes back, or gets a place of its key, goes to its end. */
+  readonly queues?: boolean;
   /** Resolves when the claims that wait have been looked at; where it is not given, a ping says so. */
   looked?(): Promise<void>;
   /** Ends the engine and opens its store again, where the store outlives the process. */
@@ -78,6 +80,10 @@ export class Bench {
   /** Ends the engine and opens its store again, where the store outlives the process; else all stays as it is. */
   async reopen(): Promise<void> {
     if (this.#made?.reopen) this.#engine = await this.#made.reopen();
+  }
+
+  get queues(): boolean {
+    return this.#made?.queues === true;
   }
 
   newType(): string {

@@ -106,6 +106,7 @@ export async function openBroker({ url, clock, log, prefix = 'dray' }: BrokerOpt
         onEnd: () => params.onEnd(),
       });
     } catch (error) {
+      if (error instanceof DrayError) throw error;
       if (!isRefusal(error) || error.code !== 404 || again) throw work.away(error);
       // It was deleted since we declared it.
       topology.forget(name);

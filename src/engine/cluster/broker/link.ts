@@ -64,9 +64,14 @@ export class Link {
    */
   static async open(params: LinkParams): Promise<Link> {
     const link = new Link(params);
-    await new Promise<void>((resolve, reject) => {
-      link.#loop = link.#keep((refusal) => (refusal ? reject(refusal) : resolve()));
-    });
+    try {
+      await new Promise<void>((resolve, reject) => {
+        link.#loop = link.#keep((refusal) => (refusal ? reject(refusal) : resolve()));
+      });
+    } catch (error) {
+      await link.close();
+      throw error;
+    }
     return link;
   }
 
@@ -99,7 +104,7 @@ export class Link {
 
   /** Drops the connection, for one that no longer does its work; a new one follows. */
   reset(): void {
-    void this.#model?.close().catch(() => undefined);
+    if (this.#model) void this.#end(this.#model);
   }
 
   async close(): Promise<void> {
@@ -169,6 +174,8 @@ export class Link {
     }
     const reason = await end;
     this.#model = undefined;
+    // The other side of a connection that has gone silent never ends it.
+    destroy(model);
     onDown?.();
     if (failure === undefined && !this.#stopping()) {
       this.#say('RabbitMQ is away', { reason: reason?.message ?? 'the connection was closed' });
@@ -195,15 +202,17 @@ export class Link {
   async #end(model: ChannelModel): Promise<void> {
     const waiting = new AbortController();
     const closed = model.close().catch(() => undefined);
-    const late = this.#params.clock.sleep(closeMs, waiting.signal).then(
-      () => undefined,
-      () => undefined,
-    );
+    const late = this.#params.clock.sleep(closeMs, waiting.signal).catch(() => undefined);
     await Promise.race([closed, late]);
     waiting.abort();
     // A server that hangs never answers, and one that reads no more never takes what is still to be sent.
-    (model.connection as { stream?: Socket }).stream?.destroy(new Error('given up'));
+    destroy(model);
   }
+}
+
+/** Ends the socket, which amqplib does not show; the error makes amqplib notice. */
+function destroy(model: ChannelModel): void {
+  (model.connection as { stream?: Socket }).stream?.destroy(new Error('the connection was given up'));
 }
 
 /** An error of a channel is always followed by `close`; without a listener it would end the process. */

@@ -13,7 +13,7 @@ local function fail(request)
     attempt = job.attempt, startedAt = started, outcome = 'failed', error = request.error,
     peakMemory = given(request.peak),
   })
-  local runAt = retryIn and now + retryIn
+  local runAt = retryIn and math.ceil(now + retryIn)
   count(job.type, 'ended:failed', 1)
   move(job, runAt and 'scheduled' or 'failed', runAt, {
     'error', request.error, 'started', int(started), 'token', '', 'history', history, 'entries', int(entries),
