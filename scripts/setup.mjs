@@ -1,13 +1,13 @@
 // Installs what a fresh checkout lacks: the npm packages, a fast BLAS library, and with --python a virtual
-// environment with numpy and locust, with --browser Chromium, with --services Redis, RabbitMQ and MinIO. Silent
-// where nothing is missing. Only failing npm packages end it with an error: everything works without the rest, only
+// environment with numpy and locust, with --browser Chromium, with --services Redis, RabbitMQ, MinIO and a
+// reader of compose files. Silent where nothing is missing. Only failing npm packages end it with an error: everything works without the rest, only
 // slower or less tested.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { missing } from './services/installation.mjs';
-import { minioModule, tools } from './services/s3.mjs';
+import { composeModule, composeReader, minioModule, tools } from './services/tools.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const windows = process.platform === 'win32';
@@ -82,11 +82,14 @@ function installBrowser() {
   if (failure) say(`that did not work (${failure}): the test of the page is skipped`);
 }
 
-/** The servers that `npm run services` and the tests start: two of Debian's, and MinIO as its makers' sources. */
+/**
+ * The servers that `npm run services` and the tests start, two of Debian's and MinIO from its makers' sources, and
+ * what reads the compose file as Docker does.
+ */
 function installServices() {
   for (const { program, install } of missing()) {
     if (program === 'minio') {
-      buildMinio(install);
+      buildGo('minio', minioModule);
     } else if (
       process.platform !== 'linux' ||
       process.getuid() !== 0 ||
@@ -99,23 +102,27 @@ function installServices() {
       if (failure) say(`that did not work (${failure}): its tests are skipped`);
     }
   }
+  if (!existsSync(composeReader)) {
+    buildGo('cmd', composeModule);
+    if (existsSync(join(tools, 'cmd'))) renameSync(join(tools, 'cmd'), composeReader);
+  }
 }
 
-/** Once, into .tools: some three minutes on two cores, and seconds where Go still has it in its cache. */
-function buildMinio(install) {
+/** Once, into .tools: MinIO takes some three minutes on two cores, and seconds where Go has it in its cache. */
+function buildGo(program, module) {
   if (!succeeds('go', ['version'])) {
-    say(`no minio and no Go found: the tests of S3 are skipped. Install Go 1.24 or later, then: ${install}`);
+    say(`no Go (1.24 or later) found, which builds ${module}: the tests that need it are skipped`);
     return;
   }
-  say('building MinIO, for the tests of S3: this takes some minutes, once');
-  const built = spawnSync('go', ['install', minioModule], {
+  say(`building ${module}, for its tests`);
+  const built = spawnSync('go', ['install', module], {
     env: { ...process.env, GOBIN: tools },
     stdio: ['ignore', 'ignore', 'pipe'],
     timeout: 1_200_000,
   });
   if (built.status === 0) return;
   const reason = built.error?.message ?? String(built.stderr).trim().split('\n').at(-1);
-  say(`that did not work (${reason}): the tests of S3 are skipped`);
+  say(`that did not work (${reason}): the tests that need it are skipped`);
 }
 
 /** One of Debian's, by root. @returns why it could not be installed, where it could not. */

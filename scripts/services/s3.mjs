@@ -1,14 +1,9 @@
 /** An S3 server of one's own (MinIO): loopback only, all data in one folder. */
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createBucket } from './bucket.mjs';
 import { MissingProgram, findProgram, freePort, ready, startProcess } from './process.mjs';
-
-/** The last that its makers published; later versions would be taken for the one that the tests know. */
-export const minioModule = 'github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c';
-/** Where scripts/setup.mjs builds it. */
-export const tools = fileURLToPath(new URL('../../.tools', import.meta.url));
+import { tools } from './tools.mjs';
 
 /** @throws MissingProgram where this machine has none */
 export function s3Program() {

@@ -1,4 +1,4 @@
-/** The workers of `dray serve`: one whose slots are executors, and one for inline tasks where there are any. */
+/** The workers of a process: one whose slots are executors, and one for inline tasks where there are any. */
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { BlobStore } from '../blobs/blob-store.js';
@@ -17,7 +17,7 @@ import type { ExecutorConfig } from './executor.js';
 import { taskLog } from './logger.js';
 
 export interface Workers {
-  /** The one whose slots are executors. */
+  /** The one whose slots are executors. It works only where it serves a type. */
   readonly executors: Worker;
   readonly healthy: boolean;
   info(): readonly WorkerView[];
@@ -46,7 +46,10 @@ export function createWorkers(params: {
       clock,
       log: taskLog(logger),
       jobLog: (job) => taskLog(logger.child({ job: job.id, type: job.type, attempt: job.attempt })),
-      onRun,
+      onRun: (run) => {
+        onRun(run);
+        logger.debug(run, 'attempt ran');
+      },
       options: {
         ...own,
         leaseMs: leases.lease,
@@ -62,16 +65,20 @@ export function createWorkers(params: {
     graceMs: leases.cancelGrace,
     clock,
   };
+  // Asked for by name, a type that no task runs is an error.
+  const served = config.types.length === 0 ? tasks.types : config.types.map((type) => tasks.get(type).type);
+  const servedOf = (kind: { inline: boolean }) => tasks.typesOf(kind).filter((type) => served.includes(type));
+  const types = servedOf({ inline: false });
   const executors = create({
     id,
-    types: tasks.typesOf({ inline: false }),
+    types,
     slots: config.minExecutors,
     cores,
     createRunner: () => new Executor(executorOptions),
   });
-  const inlineTypes = tasks.typesOf({ inline: true });
+  const inlineTypes = servedOf({ inline: true });
   const host = { tasks, blobs, clock, memoryLimit: memory };
-  const all = [executors];
+  const all = types.length > 0 ? [executors] : [];
   if (inlineTypes.length > 0) {
     const inline = create({
       id: `${id}:inline`,

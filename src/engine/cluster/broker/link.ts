@@ -1,0 +1,237 @@
+/** One connection to RabbitMQ that comes back by itself. */
+import type { Socket } from 'node:net';
+import { connect, type Channel, type ChannelModel, type ConfirmChannel } from 'amqplib';
+import type { Clock } from '../../../clock.js';
+import { DrayError } from '../../../jobs/errors.js';
+import type { Log } from '../../../log.js';
+
+export interface Address {
+  /** As amqplib takes it: with the password, so never shown. */
+  readonly url: string;
+  /** Host, port and vhost: what may be logged. */
+  readonly shown: string;
+  readonly vhost: string;
+}
+
+const backoff = { firstMs: 100, mostMs: 5_000 } as const;
+const connectMs = 5_000;
+/** How long a closing connection may wait for RabbitMQ's answer, which never comes where it hangs. */
+const closeMs = 2_000;
+
+/**
+ * @param heartbeatS after two of these in silence the other side counts as gone; `?heartbeat=` of the address goes first.
+ * @throws DrayError `invalid-request` where it is no amqp:// or amqps:// address. Its text never repeats the address.
+ */
+export function parseAddress(url: string, heartbeatS = 5): Address {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (!parsed?.hostname || !['amqp:', 'amqps:'].includes(parsed.protocol)) {
+    throw new DrayError(
+      'invalid-request',
+      'queue: must be amqp://user:password@host:port/vhost, or amqps:// for TLS; what is special in a password is percent-encoded',
+      { field: 'queue' },
+    );
+  }
+  if (!parsed.searchParams.has('heartbeat')) parsed.searchParams.set('heartbeat', String(heartbeatS));
+  const vhost = decodeURIComponent(parsed.pathname.slice(1)) || '/';
+  const port = parsed.port || (parsed.protocol === 'amqp:' ? '5672' : '5671');
+  return { url: parsed.href, shown: `${parsed.hostname}:${port}, vhost ${vhost}`, vhost };
+}
+
+interface LinkParams {
+  readonly address: Address;
+  /** What the connection is for; RabbitMQ's lists show it, and the log. */
+  readonly name: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Prepares each new connection. Where it rejects, the connection counts as failed and another one is tried. */
+  readonly onUp?: (link: Link) => Promise<void> | void;
+  /** The connection is gone; with it its channels, and all that was under way on them. */
+  readonly onDown?: () => void;
+  /** RabbitMQ reads no more from connections that publish, or does so again. */
+  readonly onBlocked?: (blocked: boolean) => void;
+}
+
+export class Link {
+  readonly #params: LinkParams;
+  readonly #stop = new AbortController();
+  #model: ChannelModel | undefined;
+  #said = '';
+  #loop: Promise<void> = Promise.resolve();
+
+  /**
+   * Resolves after the first attempt to connect, whether RabbitMQ was there or not; goes on trying for ever.
+   * @throws DrayError `unavailable` where RabbitMQ refuses the user or the vhost: waiting would not help.
+   */
+  static async open(params: LinkParams): Promise<Link> {
+    const link = new Link(params);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        link.#loop = link.#keep((refusal) => (refusal ? reject(refusal) : resolve()));
+      });
+    } catch (error) {
+      await link.close();
+      throw error;
+    }
+    return link;
+  }
+
+  private constructor(params: LinkParams) {
+    this.#params = params;
+  }
+
+  get up(): boolean {
+    return this.#model !== undefined;
+  }
+
+  /** Such as `3.10.8`; empty while RabbitMQ is away. */
+  get version(): string {
+    return this.#model?.connection.serverProperties.version ?? '';
+  }
+
+  /** @throws DrayError `unavailable` while RabbitMQ is away. */
+  async channel(): Promise<Channel> {
+    return watched(await this.#open().createChannel());
+  }
+
+  /** @throws DrayError `unavailable` while RabbitMQ is away. */
+  async confirmChannel(): Promise<ConfirmChannel> {
+    return watched(await this.#open().createConfirmChannel());
+  }
+
+  away(cause?: unknown): DrayError {
+    return new DrayError('unavailable', `RabbitMQ is away (${this.#params.address.shown}).`, { cause });
+  }
+
+  /** Drops the connection, for one that no longer does its work; a new one follows. */
+  reset(): void {
+    if (this.#model) void this.#end(this.#model);
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort(this.away());
+    const model = this.#model;
+    if (model) await this.#end(model);
+    await this.#loop;
+  }
+
+  #stopping(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  #open(): ChannelModel {
+    if (this.#model === undefined || this.#stopping()) throw this.away();
+    return this.#model;
+  }
+
+  async #keep(tried: (refusal?: DrayError) => void): Promise<void> {
+    const { clock } = this.#params;
+    for (let attempt = 0; !this.#stopping(); attempt += 1) {
+      const since = clock.monotonic();
+      const error = await this.#connection(() => tried());
+      if (this.#stopping()) break;
+      if (error) this.#refused(error, tried);
+      // One that dies young again and again is not tried without pause.
+      if (clock.monotonic() - since > backoff.mostMs) attempt = 0;
+      const delay = Math.min(backoff.mostMs, backoff.firstMs * 2 ** Math.min(attempt, 16));
+      await clock.sleep(delay * (0.5 + clock.random() / 2), this.#stop.signal).catch(() => undefined);
+    }
+    tried();
+  }
+
+  /** One connection, from its first byte to its end. @returns why it could not be had. */
+  async #connection(ready: () => void): Promise<unknown> {
+    const { address, name, onUp, onDown, onBlocked } = this.#params;
+    const options = { noDelay: true, timeout: connectMs, clientProperties: { connection_name: name } };
+    let model: ChannelModel;
+    try {
+      model = await connect(address.url, options);
+    } catch (error) {
+      return error;
+    }
+    const end = new Promise<Error | undefined>((resolve) => {
+      model.on('close', resolve);
+    });
+    // Each error is followed by `close`, which has it too; without a listener it would end the process.
+    model.on('error', () => undefined);
+    model.on('blocked', (reason) => {
+      this.#say('RabbitMQ takes no messages', { reason });
+      onBlocked?.(true);
+    });
+    model.on('unblocked', () => {
+      this.#say('RabbitMQ takes messages again');
+      onBlocked?.(false);
+    });
+    this.#model = model;
+    if (this.#stopping()) await this.#end(model);
+    let failure: unknown;
+    try {
+      await onUp?.(this);
+      this.#say('RabbitMQ is connected', { version: this.version });
+      ready();
+    } catch (error) {
+      failure = error;
+      await this.#end(model);
+    }
+    const reason = await end;
+    this.#model = undefined;
+    // The other side of a connection that has gone silent never ends it.
+    destroy(model);
+    onDown?.();
+    if (failure === undefined && !this.#stopping()) {
+      this.#say('RabbitMQ is away', { reason: reason?.message ?? 'the connection was closed' });
+    }
+    return failure;
+  }
+
+  #refused(error: unknown, tried: (refusal?: DrayError) => void): void {
+    const refusal = refusalOf(error, this.#params.address);
+    const reason = refusal?.message ?? (error instanceof Error ? error.message || error.name : String(error));
+    this.#say(refusal ? 'RabbitMQ refuses us' : 'RabbitMQ is away', { reason });
+    tried(refusal);
+  }
+
+  /** Each state is said once, however often it is found. */
+  #say(state: string, details: Record<string, unknown> = {}): void {
+    if (state === this.#said) return;
+    this.#said = state;
+    const { log, name, address } = this.#params;
+    const level = /connected|again/.test(state) ? 'info' : 'warn';
+    log[level](state, { connection: name, server: address.shown, ...details });
+  }
+
+  async #end(model: ChannelModel): Promise<void> {
+    const waiting = new AbortController();
+    const closed = model.close().catch(() => undefined);
+    const late = this.#params.clock.sleep(closeMs, waiting.signal).catch(() => undefined);
+    await Promise.race([closed, late]);
+    waiting.abort();
+    // A server that hangs never answers, and one that reads no more never takes what is still to be sent.
+    destroy(model);
+  }
+}
+
+/** Ends the socket, which amqplib does not show; the error makes amqplib notice. */
+function destroy(model: ChannelModel): void {
+  (model.connection as { stream?: Socket }).stream?.destroy(new Error('the connection was given up'));
+}
+
+/** An error of a channel is always followed by `close`; without a listener it would end the process. */
+function watched<C extends Channel>(channel: C): C {
+  channel.on('error', () => undefined);
+  return channel;
+}
+
+/** amqplib tells of these in words only; of a vhost even just that the answer to `open` was a close. */
+function refusalOf(error: unknown, address: Address): DrayError | undefined {
+  const text = error instanceof Error ? error.message : '';
+  const refused = /Handshake terminated by server: (403|530)/.test(text);
+  const noVhost = text.startsWith('Expected ConnectionOpenOk; got <ConnectionClose');
+  if (!refused && !noVhost) return undefined;
+  const what = refused
+    ? 'refuses the user name or the password. Correct them in --queue; note that RabbitMQ lets the user guest in from its own machine only'
+    : `has no vhost ${address.vhost} that this user may use. Create it (rabbitmqctl add_vhost, set_permissions), or name another one at the end of --queue`;
+  return new DrayError('unavailable', `queue: RabbitMQ at ${address.shown} ${what}.`, {
+    field: 'queue',
+    cause: error,
+  });
+}
