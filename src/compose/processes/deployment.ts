@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { BlobStore } from '../../blobs/blob-store.js';
 import { systemClock, type Clock } from '../../clock.js';
 import { parseBlobsAddress, type BlobsPlace } from '../../config/blobs-address.js';
+import type { Mode } from '../../config/options.js';
 import type { DeploymentConfig } from '../../config/read-config.js';
 import { openClusterEngine, type ClusterEngine } from '../../engine/cluster/index.js';
 import type { ClusterFigures } from '../../http/metrics/cluster.js';
@@ -31,7 +32,10 @@ export interface Deployment {
 }
 
 /** @throws DrayError where an option cannot be used, or a server refuses us; nothing is left open then. */
-export async function openDeployment(config: DeploymentConfig): Promise<Deployment> {
+export async function openDeployment(
+  mode: Exclude<Mode, 'serve'>,
+  config: DeploymentConfig,
+): Promise<Deployment> {
   const clock = systemClock;
   const tasks = await knownTasks(config);
   const logger = createLogger(config.logLevel);
@@ -43,7 +47,8 @@ export async function openDeployment(config: DeploymentConfig): Promise<Deployme
     const engine = await openClusterEngine({
       queue: config.queue,
       state: config.state,
-      prefix: config.prefix,
+      prefix: config.queuePrefix,
+      name: `dray ${mode}`,
       keepForMs: 1_000 * config.keepFor,
       clock,
       log,
