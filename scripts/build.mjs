@@ -20,7 +20,7 @@ try {
 } catch {
   process.exit(1); // the compiler has said why
 }
-for (const folder of ['engine/sqlite/sql', 'http/page']) {
+for (const folder of ['engine/sqlite/sql', 'engine/cluster/lua', 'http/page']) {
   cpSync(join(root, 'src', folder), join(next, folder), { recursive: true });
 }
 chmodSync(join(next, 'main.js'), 0o755);

@@ -1,16 +1,19 @@
 // Installs what a fresh checkout lacks: the npm packages, a fast BLAS library, and with --python a virtual
-// environment with numpy and locust, with --browser Chromium. Silent where nothing is missing. Only failing npm packages end it with an
-// error: everything works without the rest, only slower or less tested.
+// environment with numpy and locust, with --browser Chromium, with --services Redis, RabbitMQ, MinIO and a reader of
+// compose files. Silent where nothing is missing. Only failing npm packages end it with an error: everything works
+// without the rest, only slower or less tested.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { missing } from './services/installation.mjs';
+import { composeModule, composeReader, minioModule, tools } from './services/tools.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const windows = process.platform === 'win32';
 
 /** @returns false where the packages are missing and could not be installed. */
-export function setup({ python = false, browser = false } = {}) {
+export function setup({ python = false, browser = false, services = false } = {}) {
   if (!packagesInstalled()) {
     say('installing the npm packages');
     const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {
@@ -26,6 +29,7 @@ export function setup({ python = false, browser = false } = {}) {
   installBlas();
   if (python) installPython();
   if (browser) installBrowser();
+  if (services) installServices();
   return true;
 }
 
@@ -76,6 +80,49 @@ function installBrowser() {
   say("installing Debian's chromium, for the test of the page");
   const failure = installPackage('chromium');
   if (failure) say(`that did not work (${failure}): the test of the page is skipped`);
+}
+
+/**
+ * The servers that `npm run services` and the tests start, two of Debian's and MinIO from its makers' sources, and
+ * what reads the compose file as Docker does.
+ */
+function installServices() {
+  for (const { program, install } of missing()) {
+    if (program === 'minio') {
+      buildGo('minio', minioModule);
+    } else if (
+      process.platform !== 'linux' ||
+      process.getuid() !== 0 ||
+      !succeeds('apt-get', ['--version'])
+    ) {
+      say(`no ${program} found: its tests are skipped. Get it with: ${install}`);
+    } else {
+      say(`installing Debian's ${program}, for its tests`);
+      const failure = installPackage(program);
+      if (failure) say(`that did not work (${failure}): its tests are skipped`);
+    }
+  }
+  if (!existsSync(composeReader)) {
+    buildGo('cmd', composeModule);
+    if (existsSync(join(tools, 'cmd'))) renameSync(join(tools, 'cmd'), composeReader);
+  }
+}
+
+/** Once, into .tools: MinIO takes some three minutes on two cores, and seconds where Go has it in its cache. */
+function buildGo(program, module) {
+  if (!succeeds('go', ['version'])) {
+    say(`no Go (1.24 or later) found, which builds ${module}: the tests that need it are skipped`);
+    return;
+  }
+  say(`building ${module}, for its tests`);
+  const built = spawnSync('go', ['install', module], {
+    env: { ...process.env, GOBIN: tools },
+    stdio: ['ignore', 'ignore', 'pipe'],
+    timeout: 1_200_000,
+  });
+  if (built.status === 0) return;
+  const reason = built.error?.message ?? String(built.stderr).trim().split('\n').at(-1);
+  say(`that did not work (${reason}): the tests that need it are skipped`);
 }
 
 /** One of Debian's, by root. @returns why it could not be installed, where it could not. */
@@ -144,5 +191,6 @@ function say(text) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const wanted = (name) => process.argv.includes(`--${name}`);
-  if (!setup({ python: wanted('python'), browser: wanted('browser') })) process.exitCode = 1;
+  const options = { python: wanted('python'), browser: wanted('browser'), services: wanted('services') };
+  if (!setup(options)) process.exitCode = 1;
 }

@@ -19,6 +19,11 @@ const program = buildProgram({
     const { serve } = await import('./compose/embedded.js');
     await serve(config);
   },
+  serveApart: async (mode, config) => {
+    ran.server = true;
+    const { serveApart } = await import('./compose/distributed.js');
+    await serveApart(mode, config);
+  },
   diagnose: async (params) => {
     const { diagnose } = await import('./compose/diagnosis.js');
     return diagnose(params);

@@ -11,7 +11,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   jobs: [],
   contract: ['jobs'],
   json: ['jobs'],
-  config: ['jobs'],
+  config: ['log.ts', 'jobs'],
   keys: ['clock.ts', 'jobs'],
   blobs: ['clock.ts', 'log.ts', 'jobs'],
   engine: ['clock.ts', 'log.ts', 'contract', 'jobs'],

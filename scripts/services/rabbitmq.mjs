@@ -27,10 +27,10 @@ export function rabbitPrograms() {
  * seconds. Has an epmd of its own too, Erlang's register of node names: one that is started on demand becomes a
  * daemon that outlives the broker.
  * @param {{ folder: string, port?: number, user?: string, password?: string,
- *   config?: Record<string, string | number>, detached?: boolean }} options `folder` is made, and is the caller's
+ *   config?: Record<string, string | number>, detached?: (pid: number) => void }} options `folder` is made, and is the caller's
  *   to remove; `port` is a free one by default; `user` and `password` (guest, guest) are set in a new folder only;
  *   `config` adds lines of rabbitmq.conf
- * @returns {Promise<{ url: string, port: number, pid: number, pids: number[], env: Record<string, string>,
+ * @returns {Promise<{ url: string, port: number, pid: number, env: Record<string, string>,
  *   control(...args: string[]): Promise<string>, addVhost(name: string): Promise<string>,
  *   stop(): Promise<void>, kill(): Promise<void> }>}
  *   `env` is what rabbitmqctl needs to find this broker, `control` runs it with these arguments and gives what it
@@ -43,7 +43,7 @@ export async function startRabbit({
   user = 'guest',
   password = 'guest',
   config = {},
-  detached = false,
+  detached,
 }) {
   const programs = rabbitPrograms();
   const home = resolve(folder);
@@ -119,7 +119,6 @@ export async function startRabbit({
     url,
     port,
     pid: broker.pid,
-    pids: [broker.pid, names.pid],
     env,
     control: (...args) => run(programs.control, ['--node', node, '--quiet', ...args]),
     async addVhost(name) {

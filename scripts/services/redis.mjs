@@ -17,7 +17,7 @@ export function redisProgram() {
 /**
  * Starts it on a new folder, or again on one that it had, after `stop()` or `kill()`.
  * @param {{ folder: string, port?: number, password?: string, appendfsync?: 'always' | 'everysec' | 'no',
- *   maxmemory?: string | number, config?: Record<string, string | number>, detached?: boolean }} options
+ *   maxmemory?: string | number, config?: Record<string, string | number>, detached?: (pid: number) => void }} options
  *   `folder` is made, and is the caller's to remove; `port` is a free one by default; `maxmemory` as Redis writes
  *   it (`64mb`), none by default; `config` adds lines of redis.conf
  * @returns {Promise<{ url: string, port: number, pid: number, stop(): Promise<void>, kill(): Promise<void> }>}
@@ -30,7 +30,7 @@ export async function startRedis({
   appendfsync = 'always',
   maxmemory = 0,
   config = {},
-  detached = false,
+  detached,
 }) {
   const command = redisProgram();
   const home = resolve(folder);

@@ -1,27 +1,21 @@
 /** An S3 server of one's own (MinIO): loopback only, all data in one folder. */
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createBucket } from './bucket.mjs';
 import { MissingProgram, findProgram, freePort, ready, startProcess } from './process.mjs';
-
-/** The last that its makers published; later versions would be taken for the one that the tests know. */
-export const minioModule = 'github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c';
-/** Where scripts/setup.mjs builds it. */
-export const tools = fileURLToPath(new URL('../../.tools', import.meta.url));
+import { tools } from './tools.mjs';
 
 /** @throws MissingProgram where this machine has none */
 export function s3Program() {
   const program = findProgram('minio', [join(tools, 'minio')]);
-  if (!program)
-    throw new MissingProgram('minio', 'node scripts/setup.mjs --services (builds it with Go 1.24+)');
+  if (!program) throw new MissingProgram('minio', 'node scripts/setup.mjs --services');
   return program;
 }
 
 /**
  * Starts it on a new folder, or again on one that it had, after `stop()` or `kill()`, and makes the bucket.
  * @param {{ folder: string, port?: number, bucket?: string, accessKey?: string, secretKey?: string,
- *   detached?: boolean }} options `folder` is made, and is the caller's to remove; `port` is a free one by default
+ *   detached?: (pid: number) => void }} options `folder` is made, and is the caller's to remove; `port` is a free one by default
  * @returns {Promise<{ url: string, endpoint: string, bucket: string, accessKey: string, secretKey: string,
  *   env: Record<string, string>, port: number, pid: number, addBucket(name: string): Promise<string>,
  *   stop(): Promise<void>, kill(): Promise<void> }>}
@@ -34,7 +28,7 @@ export async function startS3({
   bucket = 'dray',
   accessKey = 'dray',
   secretKey = 'dray-secret',
-  detached = false,
+  detached,
 }) {
   const command = s3Program();
   const home = resolve(folder);
@@ -82,7 +76,8 @@ export async function startS3({
   };
 }
 
-function healthy(endpoint) {
+/** True where the server at this address takes requests. */
+export function healthy(endpoint) {
   return fetch(`${endpoint}/minio/health/cluster`, { signal: AbortSignal.timeout(2_000) }).then(
     (response) => response.ok,
     () => false,

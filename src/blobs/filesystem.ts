@@ -10,10 +10,19 @@
  */
 import { closeSync, fstatSync, openSync, renameSync, statSync, utimesSync } from 'node:fs';
 import { mkdir, readdir, rm, rmdir, stat, unlink } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import type { Clock } from '../clock.js';
 import { DrayError } from '../jobs/errors.js';
-import { checkMediaType, type BlobInfo, type BlobStore, type BlobWriter } from './blob-store.js';
+import { madeAt } from '../jobs/retention.js';
+import {
+  blobIdShape,
+  checkMediaType,
+  checkRange,
+  noSuchBlob,
+  type BlobInfo,
+  type BlobStore,
+  type BlobWriter,
+} from './blob-store.js';
 import { isMissing, makeDurableFolder, readFully, storageError, syncFolder } from './filesystem/files.js';
 import { footerSize, readFooter } from './filesystem/footer.js';
 import { GroupedSync } from './filesystem/grouped-sync.js';
@@ -21,8 +30,6 @@ import { FileBlobWriter } from './filesystem/writer.js';
 
 const shelfDigits = 7;
 const shelfName = /^[0-9a-f]{7}$/;
-/** Ids come from outside: nothing but a UUID may become a part of a path. */
-const idShape = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const chunkSize = 1024 * 1024;
 /** Files that are asked for their size at the same time. */
 const statsAtOnce = 16;
@@ -32,7 +39,7 @@ const knownShelves = 16;
 /**
  * @param cleanTemporary removes what dead writers left. Only for the one process that owns the folder, and
  * before any other has it open: a live writer would lose its file.
- * @param writer a name for this process: what it is writing lies apart, for `forgetWriter` when it has died.
+ * @param writer a name for this process: what it is writing lies apart, for `clear` when it has died.
  * @throws DrayError `storage-full`.
  */
 export async function openFilesystemBlobs(params: {
@@ -52,11 +59,6 @@ export async function openFilesystemBlobs(params: {
     throw storageError(error);
   }
   return new FilesystemBlobs(folder, temporary, params.clock);
-}
-
-/** Removes what a dead writer had not committed. */
-export async function forgetWriter(folder: string, writer: string): Promise<void> {
-  await rm(temporaryFolder(resolve(folder), writer), { recursive: true, force: true });
 }
 
 function temporaryFolder(folder: string, writer = ''): string {
@@ -151,7 +153,7 @@ class FilesystemBlobs implements BlobStore {
       if (ids.length >= limit) break;
       if (shelf < after.slice(0, shelfDigits)) continue;
       const names = await readdir(join(this.#folder, shelf));
-      const found = names.filter((name) => idShape.test(name) && name.startsWith(shelf) && name > after);
+      const found = names.filter((name) => blobIdShape.test(name) && name.startsWith(shelf) && name > after);
       for (const id of found.sort().slice(0, limit - ids.length)) ids.push(id);
     }
     return ids;
@@ -175,7 +177,7 @@ class FilesystemBlobs implements BlobStore {
    */
   // eslint-disable-next-line @typescript-eslint/require-await -- other stores have to ask their server
   async keep({ id, forMs }: { id: string; forMs: number }): Promise<boolean> {
-    if (!idShape.test(id)) return false;
+    if (!blobIdShape.test(id)) return false;
     try {
       const now = this.#clock.now();
       utimesSync(this.#pathOf(id), now / 1_000, (now + forMs) / 1_000);
@@ -188,7 +190,7 @@ class FilesystemBlobs implements BlobStore {
 
   /** A crash right after may bring the blob back. */
   async delete({ id, unlessKept = false }: { id: string; unlessKept?: boolean }): Promise<boolean> {
-    if (!idShape.test(id)) return false;
+    if (!blobIdShape.test(id)) return false;
     try {
       let path = this.#pathOf(id);
       if (unlessKept) {
@@ -206,6 +208,33 @@ class FilesystemBlobs implements BlobStore {
     }
   }
 
+  async clear(of: { writer: string } | { begunBefore: number }): Promise<void> {
+    if ('writer' in of) {
+      await rm(temporaryFolder(this.#folder, of.writer), { recursive: true, force: true });
+      return;
+    }
+    // Few: what is committed leaves this folder at once, and what is aborted is removed.
+    for (const path of await readdir(join(this.#folder, 'tmp'), { recursive: true })) {
+      const id = basename(path);
+      if (!blobIdShape.test(id) || madeAt(id) >= of.begunBefore) continue;
+      // Fails, as it should, for the folder of a writer, which may be alive and is named by such an id too.
+      await unlink(join(this.#folder, 'tmp', path)).catch(() => undefined);
+    }
+  }
+
+  async link({ id }: { id: string }): Promise<undefined> {
+    if ((await this.stat({ id })) === undefined) throw noSuchBlob(id);
+    return undefined;
+  }
+
+  createLink(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  commitLink({ id }: { id: string }): Promise<never> {
+    return Promise.reject(noSuchBlob(id));
+  }
+
   /** Aborts what is not committed. */
   async close(): Promise<void> {
     await Promise.all([...this.#writers].map((writer) => writer.abort()));
@@ -217,12 +246,12 @@ class FilesystemBlobs implements BlobStore {
 
   /** Directly, as its few bytes are in the system's cache or soon are: four visits to the thread pool cost more. */
   async #open(id: string): Promise<{ file: number; info: BlobInfo }> {
-    if (!idShape.test(id)) throw notFound(id);
+    if (!blobIdShape.test(id)) throw noSuchBlob(id);
     let file: number;
     try {
       file = openSync(this.#pathOf(id), 'r');
     } catch (error) {
-      throw isMissing(error) ? notFound(id) : error;
+      throw isMissing(error) ? noSuchBlob(id) : error;
     }
     try {
       const { size } = fstatSync(file);
@@ -275,16 +304,6 @@ async function sizeOf(path: string): Promise<number> {
     if (isMissing(error)) return 0; // deleted meanwhile
     throw error;
   }
-}
-
-function checkRange(info: BlobInfo, start: number, end: number): void {
-  if (start < 0 || end < start || end > info.size) {
-    throw new RangeError(`Blob ${info.id} has ${info.size} bytes; ${start} to ${end} is outside of it.`);
-  }
-}
-
-function notFound(id: string): DrayError {
-  return new DrayError('blob-not-found', `There is no blob ${id.slice(0, 64)}.`);
 }
 
 function damaged(id: string): DrayError {

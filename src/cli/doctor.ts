@@ -1,6 +1,6 @@
 /** `dray doctor`: what is wrong with a data folder. */
 import type { Command } from 'commander';
-import { readOption } from '../config/options.js';
+import { readOption } from '../config/read-config.js';
 import type { Finding } from '../jobs/diagnosis.js';
 import type { InvariantReport } from '../jobs/invariants.js';
 import { folderDoc, type Context, type Handle } from './context.js';

@@ -1,7 +1,7 @@
-/** `dray keys`: who may call the server. It works on the data folder, whether a server runs on it or not. */
+/** `dray keys`: who may call the server. It works on the file of the keys, whether a server runs on it or not. */
 import { join } from 'node:path';
 import { Option, type Command } from 'commander';
-import { readOption } from '../config/options.js';
+import { readOption } from '../config/read-config.js';
 import { parseDuration } from '../jobs/duration.js';
 import { changeKeys, keyFileName, readKeys } from '../keys/key-file.js';
 import { newKey, scopes, viewKey, type KeyView, type Scope } from '../keys/key.js';
@@ -13,6 +13,7 @@ import { print, printJson } from './terminal.js';
 
 interface KeysOptions {
   readonly data?: string;
+  readonly keys?: string;
   readonly json?: boolean;
 }
 
@@ -50,6 +51,7 @@ export function addKeys(program: Command, context: Context, handle: Handle): voi
 function withFolder(command: Command): Command {
   return command
     .option('--data <folder>', folderDoc)
+    .option('--keys <file>', 'the file of the keys (default: DRAY_KEYS, or keys.json in the data folder)')
     .option('--json', 'for machines: one JSON document on stdout, errors as JSON on stderr');
 }
 
@@ -126,6 +128,7 @@ async function revoke(id: string, options: KeysOptions, { terminal, clock }: Con
   return exitCodes.ok;
 }
 
-function fileOf({ data }: KeysOptions): string {
-  return join(readOption('data', data), keyFileName);
+function fileOf({ data, keys }: KeysOptions): string {
+  if (keys === undefined && data !== undefined) return join(data, keyFileName);
+  return readOption('keys', keys) || join(readOption('data', data), keyFileName);
 }

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../clock.js';
-import { options, readConfig, type Config } from '../config/options.js';
+import { options, type Config } from '../config/options.js';
+import { readConfig } from '../config/read-config.js';
 import { buildProgram } from './program.js';
 
-async function run(line: string, serve: (config: Config) => Promise<void> = () => Promise.resolve()) {
+type Serve = (config: Config) => Promise<void>;
+
+async function run(line: string, serve: Serve = () => Promise.resolve()) {
   let out = '';
   let err = '';
   const keep = (add: (text: string) => void) => ({
@@ -14,6 +17,7 @@ async function run(line: string, serve: (config: Config) => Promise<void> = () =
   });
   const program = buildProgram({
     serve,
+    serveApart: (_, config) => serve(config),
     checkFolder: () => Promise.reject(new Error('this test has no data folder')),
     diagnose: () => Promise.reject(new Error('this test has no machine')),
     clock: systemClock,
@@ -51,6 +55,12 @@ describe('the command line', () => {
     ['submit echo -o no-such-folder/x.json', 'cannot write into no-such-folder'],
     ['jobs list --api-key ✓', 'a key holds characters that a header of HTTP cannot carry'],
     ['submit echo --idempotency-key ✓', 'a key holds characters'],
+    ['serve --queue amqp://host', 'start `dray api`, `dray worker` and `dray controller` with it'],
+    ['worker --queue amqp://host --blobs s3://b', '--state (DRAY_STATE) is missing'],
+    [
+      'api --queue http://me:secret@host --state redis://host --blobs s3://b',
+      '--queue (DRAY_QUEUE): "http://me:***@host" is not an address of amqp:// or amqps://',
+    ],
     ['serve --port 99999', '--port (DRAY_PORT): "99999" is not a whole number from 0 to 65535'],
   ])('refuses `%s` with exit code 2 and says why', async (line, why) => {
     const { code, out, err } = await run(line);
@@ -94,7 +104,7 @@ describe('the command line', () => {
   });
 });
 
-describe('serve', () => {
+describe('a server', () => {
   it('gets its options as a configuration', async () => {
     let got: Config | undefined;
     const { code } = await run('serve --port 0 --executor-memory 1g --data somewhere', (config) => {
@@ -105,15 +115,31 @@ describe('serve', () => {
     expect(got).toMatchObject({ port: 0, executorMemory: 1024 ** 3, data: 'somewhere' });
   });
 
-  it('heeds the flag of every option', async () => {
-    const other = { integer: '1021', bytes: '1g', duration: '77', share: '0.5', files: 'x.js', string: 'x' };
-    for (const { name, flag, type, values } of options) {
-      const text = type === 'switch' ? '' : (values?.at(-1) ?? other[type]);
-      const got: Config[] = [];
-      await run(`serve ${flag} ${text}`, (config) => Promise.resolve(void got.push(config)));
-      expect(got[0]?.[name], flag).not.toEqual(readConfig({})[name]);
-    }
-  });
+  const servers = '--queue amqp://host --state redis://host --blobs s3://bucket';
+  it.each(['serve', 'api', 'worker', 'controller'] as const)(
+    'of %s heeds the flag of every option',
+    async (mode) => {
+      const others = {
+        integer: '1021',
+        bytes: '1g',
+        duration: '77',
+        share: '0.5',
+        list: 'x.js',
+        string: 'x',
+        name: 'x',
+      };
+      for (const { name, flag, type, values, schemes } of options.filter(({ modes }) =>
+        modes.includes(mode),
+      )) {
+        const other = { ...others, switch: '', address: `${schemes?.at(-1) ?? ''}://other` };
+        const got: Config[] = [];
+        const given = mode === 'serve' ? '' : servers;
+        const text = values?.at(-1) ?? other[type];
+        await run(`${mode} ${given} ${flag} ${text}`, (config) => Promise.resolve(void got.push(config)));
+        expect(got[0]?.[name], flag).not.toEqual(readConfig({})[name]);
+      }
+    },
+  );
 
   it('says what to do where the port is taken', async () => {
     const taken = Object.assign(new Error('listen EADDRINUSE: 127.0.0.1:8080'), { code: 'EADDRINUSE' });

@@ -1,24 +1,20 @@
 /** The `dray` command. */
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import type { Clock } from '../clock.js';
-import { configFileOption } from '../config/config-file.js';
-import { options as serveOptions, readConfig, type Config } from '../config/options.js';
-import { DrayError } from '../jobs/errors.js';
 import type { Context, Handle } from './context.js';
-import { exitCodeHelp, exitCodes, tell, UsageError, type ExitCode } from './failure.js';
+import { exitCodeHelp, exitCodes, tell, type ExitCode } from './failure.js';
 import { addDoctor, type CheckFolder, type Diagnose } from './doctor.js';
 import { addJobs } from './jobs.js';
 import { addKeys } from './keys.js';
 import { addQueues } from './queues.js';
 import { addResult } from './result.js';
 import { addScale } from './scale.js';
+import { addServers, type Servers } from './servers.js';
 import { addSubmit } from './submit.js';
 import type { Terminal } from './terminal.js';
 
-export interface ProgramParams {
-  /** Runs the server; resolves when it has stopped, or rejects where it cannot start. */
-  serve(config: Config): Promise<void>;
+export interface ProgramParams extends Servers {
   readonly checkFolder: CheckFolder;
   readonly diagnose: Diagnose;
   readonly terminal: Terminal;
@@ -53,7 +49,7 @@ export function buildProgram(params: ProgramParams): Program {
       outputError: (text, write) => write(text.replace(/^error: /, 'dray: ')),
     })
     .addHelpText('after', exitCodeHelp);
-  addServe(command, params, handle);
+  addServers(command, params, handle);
   addSubmit(command, context, handle);
   addJobs(command, context, handle);
   addQueues(command, context, handle);
@@ -75,49 +71,6 @@ export function buildProgram(params: ProgramParams): Program {
       return exitCode;
     },
   };
-}
-
-function addServe(program: Command, params: ProgramParams, handle: Handle): void {
-  const values = {
-    integer: '<n>',
-    bytes: '<size>',
-    duration: '<time>',
-    share: '<share>',
-    files: '<files>',
-    string: '<text>',
-    switch: '',
-  } as const;
-  const serve = program
-    .command('serve')
-    .description('run everything on this machine: the HTTP API and the workers');
-  const { flag: configFlag, variable: configVariable, doc: configDoc } = configFileOption;
-  serve.option(`${configFlag} <file>`, `${configDoc} (${configVariable})`);
-  /** The option's name by the one that Commander makes of its flag, which may be another. */
-  const names = new Map<string, string>();
-  for (const { name, flag, variable, type, default: fallback, doc } of serveOptions) {
-    const shown =
-      fallback === undefined || fallback === '' ? `(${variable})` : `(${variable}, default: ${fallback})`;
-    // The defaults stay with the table, where variables come before them.
-    const option = new Option(`${flag} ${values[type]}`.trim(), `${doc} ${shown}`);
-    names.set(option.attributeName(), name);
-    serve.addOption(option);
-  }
-  serve.action((flags: Record<string, unknown>) =>
-    handle(false, async () => {
-      const given = Object.entries(flags).map(([key, value]) => [names.get(key) ?? key, value]);
-      await params.serve(configFrom(Object.fromEntries(given) as Record<string, unknown>));
-      return exitCodes.ok;
-    }),
-  );
-}
-
-function configFrom(flags: Record<string, unknown>): Config {
-  try {
-    return readConfig(flags);
-  } catch (error) {
-    if (!(error instanceof DrayError)) throw error;
-    throw new UsageError(error.message, 'See `dray serve --help`.');
-  }
 }
 
 function version(): string {

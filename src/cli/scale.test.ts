@@ -162,12 +162,13 @@ describe('dray scale explain', () => {
     app = Fastify();
     app.setValidatorCompiler(TypeBoxValidatorCompiler);
     app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, systemClock));
-    scalingRoutes(app, { scaling: () => plan });
+    scalingRoutes(app, { scaling: () => Promise.resolve(plan) });
     const server = await app.listen({ host: '127.0.0.1', port: 0 });
     const written = { out: '', err: '' };
     const stream = (name: 'out' | 'err') => ({ write: (text: string) => ((written[name] += text), true) });
     const program = buildProgram({
       serve: () => Promise.resolve(),
+      serveApart: () => Promise.resolve(),
       checkFolder: () => Promise.reject(new Error('this test has no data folder')),
       diagnose: () => Promise.reject(new Error('this test has no machine')),
       clock: systemClock,

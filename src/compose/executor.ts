@@ -1,14 +1,16 @@
 /** The program of an executor: a child process of the worker, given its configuration as its one argument. */
 import { Worker } from 'node:worker_threads';
-import { openFilesystemBlobs } from '../blobs/filesystem.js';
 import { systemClock } from '../clock.js';
+import type { BlobsPlace } from '../config/blobs-address.js';
 import type { FromExecutor, ToExecutor } from '../worker/protocol.js';
 import { serveExecutor } from '../worker/executor-program.js';
+import { openBlobs } from './blobs.js';
 import { knownTasks, type TaskConfig } from './tasks.js';
 
 export interface ExecutorConfig extends TaskConfig {
   readonly parent: number;
-  readonly blobs: string;
+  /** What it takes to get in is in its environment. */
+  readonly blobs: BlobsPlace;
   /** Its name as a writer of blobs. */
   readonly writer: string;
   readonly memoryLimit: number;
@@ -23,13 +25,16 @@ new Worker(new URL('../worker/parent-watch.js', import.meta.url), { workerData: 
 process.once('disconnect', () => process.exit(0));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined); // the worker decides
 
+/** A server that restarts must not cost the work of an hour. */
+const patienceMs = 60_000;
+
 const early: ToExecutor[] = [];
 let listener = (message: ToExecutor): void => void early.push(message);
 process.on('message', (message) => listener(message as ToExecutor));
 
 const host = {
   tasks: await knownTasks(config),
-  blobs: await openFilesystemBlobs({ folder: config.blobs, writer: config.writer, clock: systemClock }),
+  blobs: await openBlobs(config.blobs, { writer: config.writer, clock: systemClock, patienceMs }),
   clock: systemClock,
   memoryLimit: config.memoryLimit,
 };

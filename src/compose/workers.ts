@@ -1,9 +1,9 @@
-/** The workers of `dray serve`: one whose slots are executors, and one for inline tasks where there are any. */
+/** The workers of a process: one whose slots are executors, and one for inline tasks where there are any. */
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { BlobStore } from '../blobs/blob-store.js';
-import { forgetWriter } from '../blobs/filesystem.js';
 import type { Clock } from '../clock.js';
+import type { BlobsPlace } from '../config/blobs-address.js';
 import { availableMachine } from '../config/machine.js';
 import type { Config } from '../config/options.js';
 import type { Worker as WorkerView } from '../contract/worker.js';
@@ -17,7 +17,7 @@ import type { ExecutorConfig } from './executor.js';
 import { taskLog } from './logger.js';
 
 export interface Workers {
-  /** The one whose slots are executors. */
+  /** The one whose slots are executors. It works only where it serves a type. */
   readonly executors: Worker;
   readonly healthy: boolean;
   info(): readonly WorkerView[];
@@ -29,14 +29,15 @@ export interface Workers {
 export function createWorkers(params: {
   engine: Engine;
   blobs: BlobStore;
-  blobFolder: string;
+  /** Where `blobs` lie: executors open them by themselves. */
+  place: BlobsPlace;
   tasks: TaskRegistry;
   clock: Clock;
   logger: Logger;
   config: Config;
   onRun: (run: EndedRun) => void;
 }): Workers {
-  const { engine, blobs, blobFolder, tasks, clock, logger, config, onRun } = params;
+  const { engine, blobs, place, tasks, clock, logger, config, onRun } = params;
   const { cores, memory } = availableMachine();
   const id = `${hostname()}:${process.pid}`;
   const create = (own: Pick<WorkerOptions, 'id' | 'types' | 'slots' | 'cores' | 'createRunner'>): Worker =>
@@ -45,7 +46,10 @@ export function createWorkers(params: {
       clock,
       log: taskLog(logger),
       jobLog: (job) => taskLog(logger.child({ job: job.id, type: job.type, attempt: job.attempt })),
-      onRun,
+      onRun: (run) => {
+        onRun(run);
+        logger.debug(run, 'attempt ran');
+      },
       options: {
         ...own,
         leaseMs: leases.lease,
@@ -55,23 +59,26 @@ export function createWorkers(params: {
     });
   const executorOptions = {
     script: new URL('./executor.js', import.meta.url),
-    args: (writer: string) => [executorArgument({ config, blobs: blobFolder, writer })],
-    onGone: (writer: string) =>
-      void forgetWriter(blobFolder, writer).catch((error: unknown) => logger.warn(error)),
+    args: (writer: string) => [executorArgument({ config, place, writer })],
+    onGone: (writer: string) => void blobs.clear({ writer }).catch((error: unknown) => logger.warn(error)),
     memoryLimit: config.executorMemory,
     graceMs: leases.cancelGrace,
     clock,
   };
+  // Asked for by name, a type that no task runs is an error.
+  const served = config.types.length === 0 ? tasks.types : config.types.map((type) => tasks.get(type).type);
+  const servedOf = (kind: { inline: boolean }) => tasks.typesOf(kind).filter((type) => served.includes(type));
+  const types = servedOf({ inline: false });
   const executors = create({
     id,
-    types: tasks.typesOf({ inline: false }),
+    types,
     slots: config.minExecutors,
     cores,
     createRunner: () => new Executor(executorOptions),
   });
-  const inlineTypes = tasks.typesOf({ inline: true });
+  const inlineTypes = servedOf({ inline: true });
   const host = { tasks, blobs, clock, memoryLimit: memory };
-  const all = [executors];
+  const all = types.length > 0 ? [executors] : [];
   if (inlineTypes.length > 0) {
     const inline = create({
       id: `${id}:inline`,
@@ -95,11 +102,11 @@ export function createWorkers(params: {
   };
 }
 
-function executorArgument(params: { config: Config; blobs: string; writer: string }): string {
+function executorArgument(params: { config: Config; place: BlobsPlace; writer: string }): string {
   const { executorMemory, blas, simulate, tasks } = params.config;
   const argument: ExecutorConfig = {
     parent: process.pid,
-    blobs: params.blobs,
+    blobs: params.place,
     writer: params.writer,
     memoryLimit: executorMemory,
     simulate,

@@ -1,25 +1,33 @@
 /** The docs page of the option table. */
 import { configFileOption } from './config-file.js';
-import { options } from './options.js';
+import { options, type Option } from './options.js';
 
 export function optionsPage(): string {
   const { flag, variable, doc } = configFileOption;
   return [
-    '# Options of `dray serve`',
+    '# Options of the servers',
     '',
     'Generated from `src/config/options.ts` by `npm run docs`; do not edit.',
     '',
+    '`dray serve` is everything in one process; `dray api`, `dray worker` and `dray controller` are its parts, for',
+    'several machines.',
     'Each option is a flag, a variable and a key in a file; they win over the default in this order.',
     `\`${flag} <file>\` or \`${variable}\` names the file: ${doc}.`,
-    'An unknown key or a value that cannot be used is an error that names it. Paths are relative to the folder in which',
-    '`dray serve` is started, wherever they are written.',
+    'An unknown key or a value that cannot be used is an error that names it. A command has the flags that it heeds;',
+    'variables and keys of others it leaves alone, so that all may have the same file. Paths are relative to the folder',
+    'in which the command is started, wherever they are written.',
     '',
-    '| flag | variable | key in the file | type | default | what it sets |',
-    '|---|---|---|---|---|---|',
+    '| flag | variable | key in the file | heeded by | type | default | what it sets |',
+    '|---|---|---|---|---|---|---|',
     ...options.map(
       (option) =>
-        `| \`${option.flag}\` | \`${option.variable}\` | \`${option.name}\` | ${option.type} | ${option.default ? `\`${option.default}\`` : ''} | ${option.doc} |`,
+        `| \`${option.flag}\` | \`${option.variable}\` | \`${option.name}\` | ${option.modes.join(', ')} | ${option.type} | ${defaults(option)} | ${option.doc} |`,
     ),
     '',
   ].join('\n');
+}
+
+function defaults({ default: one, defaultApart }: Option): string {
+  if (defaultApart !== undefined) return `\`${one ?? ''}\`; \`${defaultApart}\` past one process`;
+  return one ? `\`${one}\`` : '';
 }

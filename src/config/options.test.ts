@@ -2,7 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { options, parseBytes, parseShare, readConfig, readOption } from './options.js';
+import { options } from './options.js';
+import { parseBytes, parseShare } from './parse.js';
+import { readConfig, readOption } from './read-config.js';
 
 describe('sizes', () => {
   it.each([
@@ -144,8 +146,8 @@ describe('the file of options', () => {
   });
 
   it('takes every option of the table as its variable does', async () => {
-    const values = options.flatMap(({ name, variable, default: text }) =>
-      text === undefined ? [] : [{ name, variable, text }],
+    const values = options.flatMap(({ name, variable, modes, default: text }) =>
+      text === undefined || !modes.includes('serve') ? [] : [{ name, variable, text }],
     );
     await writeFile(config, JSON.stringify(Object.fromEntries(values.map(({ name, text }) => [name, text]))));
     const environment = Object.fromEntries(values.map(({ variable, text }) => [variable, text]));

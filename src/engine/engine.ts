@@ -57,6 +57,8 @@ export interface NewJob {
   readonly labels: Readonly<Record<string, string>>;
   /** The blobs that the input names, and the one that holds it: `prune` leaves them while the job is there. */
   readonly blobs: readonly string[];
+  /** By whom the end of the job is told elsewhere, in deployments of several machines; see ClusterEngine. */
+  readonly projection?: string;
 }
 
 export interface Job {
@@ -176,7 +178,8 @@ export interface Engine {
   /**
    * Leases up to `max` pending jobs of the given types that are neither held nor paused: of the priorities in
    * their turns (src/jobs/priority.ts), within one first what has waited longest, the time of attempts not
-   * counted; lists them in this order. Claims of the same types share their turns, and claims of other types do
+   * counted; lists them in this order. Where the hand-out is a queue of another system, a job that comes back, or
+   * gets a place of its key, goes to its end. Claims of the same types share their turns, and claims of other types do
    * not change them. Waits until there is at least one job, or until the signal aborts: then an empty list, never
    * an error. Jobs leased at that very moment are still returned.
    *

@@ -18,12 +18,15 @@ export interface Dependencies {
   readonly blobs: BlobStore;
   readonly tasks: TaskRegistry;
   readonly clock: Clock;
-  readonly workers: () => readonly Worker[];
-  /** False where the worker's consume loop has stopped moving. */
+  /** Of all processes. */
+  readonly workers: () => Promise<readonly Worker[]>;
+  /** False where the consume loop of a worker in this process has stopped moving. */
   readonly healthy: () => boolean;
   /** The latest plan of the scaling rule; unknown where there is none that still holds. */
-  readonly scaling: () => ScalingPlan;
+  readonly scaling: () => Promise<ScalingPlan>;
   readonly metrics: Metrics;
+  /** The types of jobs whose end is told beyond this API too. */
+  readonly projected: ReadonlySet<string>;
   /** Why no more jobs are taken now, where that is so: `queue-full` or `storage-full`. */
   readonly jobsRefusal: () => DrayError | undefined;
   /** Why no more data is taken now, where that is so: `storage-full`. */

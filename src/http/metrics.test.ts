@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readExposition, valueOf } from '../../test/support/exposition.js';
 import { ManualClock } from '../../test/support/manual-clock.js';
+import type { Worker } from '../contract/worker.js';
 import type { TypeCounts } from '../engine/engine.js';
 import { planScale, type ScalingPlan } from '../jobs/scaling.js';
 import { Metrics } from './metrics.js';
@@ -37,24 +38,22 @@ const known = planScale(
   { slotsPerWorker: 1, utilisation: 0.8, drainTarget: 60, slo: 300, min: 1, max: 8 },
 );
 
+const executors = (...pids: readonly number[]) => pids.map((pid) => ({ pid, memory: 1 }));
+const workers: readonly Worker[] = [
+  { id: 'w1', pid: 1, types: [], slots: 3, busy: 1, executors: executors(2) },
+  { id: 'w2', pid: 3, types: [], slots: 2, busy: 2, executors: executors(4, 5) },
+];
+
 function metricsOf(sources: {
   read?: () => Promise<readonly TypeCounts[]>;
   scaling?: () => ScalingPlan;
 }): Metrics {
   return new Metrics({
-    engine: { counts: sources.read ?? (() => Promise.resolve([counts()])) },
-    workers: () => [
-      { id: 'w1', pid: 1, types: [], slots: 3, busy: 1, executors: [{ pid: 2, job: 'x', memory: 1 }] },
-      {
-        id: 'w2',
-        pid: 3,
-        types: [],
-        slots: 2,
-        busy: 2,
-        executors: [4, 5].map((pid) => ({ pid, memory: 1 })),
-      },
-    ],
-    scaling: sources.scaling ?? (() => known),
+    shared: {
+      counts: sources.read ?? (() => Promise.resolve([counts()])),
+      workers: () => Promise.resolve(workers),
+      scaling: () => Promise.resolve((sources.scaling ?? (() => known))()),
+    },
     clock,
   });
 }
@@ -147,6 +146,32 @@ describe('the metrics', () => {
     answer([counts()]);
     expect(valueOf(await last, 'dray_queue_depth', { type: 'matmul' })).toBe(4);
     expect(asked).toBe(1);
+  });
+
+  it('tell of a cluster what this process counted, and what is the same for all where it is theirs to tell', async () => {
+    const counted = { redelivered: 1, stale: 2, reemitted: 3, deadLettered: 4 };
+    const shared = { outbox: { jobs: 5, oldestMs: 1_500 }, leader: 'here' };
+    const answers = [{ ...counted, shared }, counted];
+    const metrics = new Metrics({
+      clock,
+      cluster: () => {
+        const answer = answers.shift();
+        return answer ? Promise.resolve(answer) : Promise.reject(new Error('away'));
+      },
+    });
+    const first = await scrape(metrics);
+    const values = (scraped: typeof first) =>
+      ['redelivered_total', 'stale_total', 'reemitted_total', 'dead_lettered_total', 'outbox_jobs'].map(
+        (name) => valueOf(scraped, `dray_cluster_${name}`),
+      );
+    expect(values(first)).toEqual([1, 2, 3, 4, 5]);
+    expect(valueOf(first, 'dray_cluster_outbox_oldest_age_seconds')).toBe(1.5);
+    expect(valueOf(first, 'dray_cluster_leader', { controller: 'here' })).toBe(1);
+    expect(first.has('dray_queue_depth')).toBe(false);
+    const second = await scrape(metrics);
+    expect(values(second)).toEqual([1, 2, 3, 4, undefined]);
+    expect(second.get('dray_cluster_leader')?.samples).toEqual([]);
+    expect(values(await scrape(metrics))).toEqual([undefined, undefined, undefined, undefined, undefined]);
   });
 
   it('count requests and attempts as they happen, in buckets of their durations', async () => {

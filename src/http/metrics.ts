@@ -2,13 +2,16 @@
  * What `/metrics` tells, in Prometheus's text form; docs/metrics.md lists it. Figures of the engine and of the
  * workers are read when they are asked for, durations are counted as they happen.
  */
-import { Gauge, Registry, collectDefaultMetrics } from 'prom-client';
+import { Registry, collectDefaultMetrics } from 'prom-client';
 import type { Clock } from '../clock.js';
 import type { Worker } from '../contract/worker.js';
-import type { EndedAttempt, Engine, TypeCounts } from '../engine/engine.js';
+import type { EndedAttempt, TypeCounts } from '../engine/engine.js';
 import type { ScalingPlan } from '../jobs/scaling.js';
+import { ClusterMetrics, type ClusterFigures } from './metrics/cluster.js';
 import { Histogram } from './metrics/histogram.js';
 import { QueueMetrics } from './metrics/queues.js';
+import { Reading } from './metrics/reading.js';
+import { WorkerMetrics } from './metrics/workers.js';
 
 /** A scrape waits at most so long for the store, in ms; Prometheus itself gives up after 10 s by default. */
 const storeMs = 2_000;
@@ -22,37 +25,31 @@ const requestBuckets = [
 const attemptBuckets = [0.001, 0.004, 0.016, 0.064, 0.25, 1, 4, 15, 60, 240, 900, 3600];
 
 export interface MetricsSources {
-  readonly engine: Pick<Engine, 'counts'>;
-  readonly workers: () => readonly Worker[];
-  readonly scaling: () => ScalingPlan;
   readonly clock: Clock;
+  /** What is the same whichever process is asked; absent in those that leave it to others. */
+  readonly shared?: {
+    readonly counts: () => Promise<readonly TypeCounts[]>;
+    /** Of all processes. */
+    readonly workers: () => Promise<readonly Worker[]>;
+    readonly scaling: () => Promise<ScalingPlan>;
+  };
+  /** Where the engine is one for several machines. */
+  readonly cluster?: () => Promise<ClusterFigures>;
 }
 
 export class Metrics {
-  readonly #sources: MetricsSources;
+  readonly #clock: Clock;
   readonly #registry = new Registry();
-  readonly #queues: QueueMetrics;
-  readonly #slots: Gauge;
-  readonly #busy: Gauge;
-  readonly #executors: Gauge;
-  readonly #desired: Gauge;
   readonly #attempts: Histogram;
   readonly #requests: Histogram;
-  /** Shared by all scrapes that wait for it: the store is asked once at a time, however slow it is. */
-  #reading: Promise<readonly TypeCounts[]> | undefined;
+  /** Each asks for its figures, and gives what sets them: that waits for nothing, so that scrapes do not mix. */
+  readonly #parts: (() => Promise<() => void>)[] = [];
 
-  constructor(sources: MetricsSources) {
-    this.#sources = sources;
+  constructor({ clock, shared, cluster }: MetricsSources) {
+    this.#clock = clock;
     const registry = this.#registry;
-    const gauge = (name: string, help: string) => new Gauge({ name, help, registers: [registry] });
-    this.#queues = new QueueMetrics(registry);
-    this.#slots = gauge('dray_slots', 'How many jobs can run at a time, in executors and inline');
-    this.#busy = gauge('dray_slots_busy', 'How many of these slots have a job');
-    this.#executors = gauge('dray_executors', 'Child processes that run jobs');
-    this.#desired = gauge(
-      'dray_desired_workers',
-      'How many workers the scaling rule wants; absent while it is unknown',
-    );
+    if (shared) this.#addShared(shared);
+    if (cluster) this.#addCluster(cluster);
     this.#attempts = new Histogram(registry, {
       name: 'dray_attempt_duration_seconds',
       help: 'How long attempts ran here, without their wait for a slot, by outcome',
@@ -66,6 +63,34 @@ export class Metrics {
       buckets: requestBuckets,
     });
     collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: loopWatchMs });
+  }
+
+  #addShared(shared: NonNullable<MetricsSources['shared']>): void {
+    const queues = new QueueMetrics(this.#registry);
+    const pool = new WorkerMetrics(this.#registry);
+    const counts = this.#reading(shared.counts);
+    const workers = this.#reading(shared.workers);
+    const scaling = this.#reading(shared.scaling);
+    this.#parts.push(async () => {
+      const [counted, all, plan] = await Promise.all([counts.read(), workers.read(), scaling.read()]);
+      return () => {
+        queues.set(counted, this.#clock.now());
+        pool.set(all, plan);
+      };
+    });
+  }
+
+  #addCluster(ask: () => Promise<ClusterFigures>): void {
+    const metrics = new ClusterMetrics(this.#registry);
+    const figures = this.#reading(ask);
+    this.#parts.push(async () => {
+      const read = await figures.read();
+      return () => metrics.set(read);
+    });
+  }
+
+  #reading<T>(ask: () => Promise<T>): Reading<T> {
+    return new Reading({ clock: this.#clock, limitMs: storeMs, ask });
   }
 
   /** The content type of `text()`. */
@@ -85,26 +110,9 @@ export class Metrics {
 
   /** Never rejects, nor waits long: where the store does not answer, its figures are missing. */
   async text(): Promise<string> {
-    const counts = await this.#counts();
+    const setters = await Promise.all(this.#parts.map((ask) => ask()));
     // From here to the registry's own reading nothing waits, so that scrapes at one time do not mix.
-    this.#queues.set(counts, this.#sources.clock.now());
-    const workers = this.#sources.workers();
-    const sum = (of: (worker: Worker) => number) => workers.reduce((total, worker) => total + of(worker), 0);
-    this.#slots.set(sum(({ slots }) => slots));
-    this.#busy.set(sum(({ busy }) => busy));
-    this.#executors.set(sum(({ executors }) => executors.length));
-    const plan = this.#sources.scaling();
-    if (plan.kind === 'known') this.#desired.set(plan.desired);
-    else this.#desired.remove();
+    for (const set of setters) set();
     return this.#registry.metrics();
-  }
-
-  async #counts(): Promise<readonly TypeCounts[] | undefined> {
-    this.#reading ??= this.#sources.engine.counts().finally(() => (this.#reading = undefined));
-    let cancelLimit = (): void => undefined;
-    const limit = new Promise<undefined>((resolve) => {
-      cancelLimit = this.#sources.clock.after(storeMs, () => resolve(undefined));
-    });
-    return Promise.race([this.#reading.catch(() => undefined), limit]).finally(cancelLimit);
   }
 }

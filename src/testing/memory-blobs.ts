@@ -1,8 +1,15 @@
 /** Blobs in memory, for tests. They keep the promises of any blob store, but for outliving their process. */
 import { createHash } from 'node:crypto';
-import { checkMediaType, type BlobInfo, type BlobStore, type BlobWriter } from '../blobs/blob-store.js';
+import {
+  checkMediaType,
+  checkRange,
+  noSuchBlob,
+  type BlobInfo,
+  type BlobStore,
+  type BlobWriter,
+} from '../blobs/blob-store.js';
 import { systemClock } from '../clock.js';
-import { DrayError } from '../jobs/errors.js';
+import { madeAt } from '../jobs/retention.js';
 
 /** Small, so that a task which takes a chunk for a line or a whole character is found out. */
 const chunkSize = 64 * 1024;
@@ -24,9 +31,7 @@ export class MemoryBlobs implements BlobStore {
 
   /** @throws DrayError `blob-not-found`. */
   bytes(id: string): Uint8Array {
-    const blob = this.#blobs.get(id);
-    if (blob === undefined) throw new DrayError('blob-not-found', `there is no blob ${id}`);
-    return blob.bytes;
+    return this.#get(id).bytes;
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- refusals are rejections
@@ -100,6 +105,26 @@ export class MemoryBlobs implements BlobStore {
     return Promise.resolve(this.#blobs.delete(id));
   }
 
+  clear(of: { writer: string } | { begunBefore: number }): Promise<void> {
+    for (const writer of this.#writers) {
+      if ('begunBefore' in of && madeAt(writer.id) < of.begunBefore) this.#writers.delete(writer);
+    }
+    return Promise.resolve();
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- refusals are rejections
+  async link({ id }: { id: string }): Promise<undefined> {
+    this.bytes(id);
+  }
+
+  createLink(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  commitLink({ id }: { id: string }): Promise<never> {
+    return Promise.reject(noSuchBlob(id));
+  }
+
   close(): Promise<void> {
     this.#writers.clear();
     return Promise.resolve();
@@ -113,8 +138,14 @@ export class MemoryBlobs implements BlobStore {
   }
 
   #range(id: string, start: number, end: number): Uint8Array {
-    const bytes = this.bytes(id);
-    if (start >= 0 && start <= end && end <= bytes.length) return bytes.subarray(start, end);
-    throw new RangeError(`blob ${id} has ${bytes.length} bytes, not ${start} to ${end}`);
+    const { bytes, info } = this.#get(id);
+    checkRange(info, start, end);
+    return bytes.subarray(start, end);
+  }
+
+  #get(id: string): { bytes: Uint8Array; info: BlobInfo } {
+    const blob = this.#blobs.get(id);
+    if (blob === undefined) throw noSuchBlob(id);
+    return blob;
   }
 }

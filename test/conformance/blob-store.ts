@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BlobInfo, BlobStore } from '../../src/blobs/blob-store.js';
+import { madeAt } from '../../src/jobs/retention.js';
 
 const absent = '0190a0a0-0000-7000-8000-000000000000';
 const mediaType = 'application/octet-stream';
@@ -311,6 +312,23 @@ export function blobStoreConformance(
           expect(deleted).toBe(!kept);
           expect((await store.stat({ id })) !== undefined).toBe(kept);
         }
+      });
+
+      test('clears what was begun before a moment and never committed, and nothing else', async () => {
+        const kept = await put(noise(1_000));
+        const young = await store.create({ mediaType });
+        await young.write(noise(6_000_000));
+        await store.clear({ begunBefore: madeAt(kept.id) - 1 });
+        await store.clear({ writer: absent });
+        const late = await young.commit();
+        await store.clear({ begunBefore: madeAt(late.id) + 60_000 });
+        expect(await store.list({ limit: 10 })).toEqual([kept.id, late.id].sort());
+        expect(sha256(await content({ id: late.id }))).toBe(late.digest);
+        const lost = await store.create({ mediaType });
+        await lost.write(noise(6_000_000));
+        await store.clear({ begunBefore: madeAt(lost.id) + 60_000 });
+        await expect(lost.commit()).rejects.toThrow();
+        expect(await store.stat({ id: lost.id })).toBeUndefined();
       });
 
       test('deletes a blob once', async () => {

@@ -1,9 +1,23 @@
 /** The engine past one machine: Redis keeps the record, RabbitMQ hands it out. */
 import type { Clock } from '../../clock.js';
 import type { Worker } from '../../contract/worker.js';
+import { DrayError } from '../../jobs/errors.js';
+import type { Status } from '../../jobs/life-cycle.js';
+import { limits } from '../../jobs/limits.js';
 import type { ScalingPlan } from '../../jobs/scaling.js';
 import type { Log } from '../../log.js';
-import type { Engine } from '../engine.js';
+import { decodeCursor, encodeCursor } from '../cursor.js';
+import type { Engine, Failure, Job, JobEvent, Lease, Outcome, Standing, TypeCounts } from '../engine.js';
+import { Listeners } from '../listeners.js';
+import { submittedJob } from '../submitted.js';
+import { openBroker, type Broker } from './broker/broker.js';
+import { readCounts, type CountFields } from './counts.js';
+import { RedisFleet } from './fleet.js';
+import { HandOut } from './hand-out.js';
+import { Maintenance } from './maintenance.js';
+import { readRecord, storedPayload, type RecordFields } from './records.js';
+import { RedisLink } from './redis.js';
+import { Store } from './store.js';
 
 export interface ClusterOptions {
   /** amqp:// or amqps:// address. */
@@ -16,6 +30,16 @@ export interface ClusterOptions {
   readonly keepForMs: number;
   /** Before every name in Redis and RabbitMQ; deployments that share servers differ in it. */
   readonly prefix?: string;
+  /** Of the connections, for those who look at the servers. */
+  readonly name?: string;
+  /** By which jobs are stored; that of Redis where it is not given, one authority for all processes. */
+  readonly time?: Pick<Clock, 'now' | 'monotonic'>;
+  /** For how long a queue that no claim waits for is still consumed, in ms. */
+  readonly lingerMs?: number;
+  /** For how long what waited in a queue is waited for when it is opened, after the last of it came, in ms. */
+  readonly gatherMs?: number;
+  /** So many messages may wait for RabbitMQ while it is away; then submits are refused. */
+  readonly mostUnsent?: number;
 }
 
 /** What the processes of a deployment know of each other. Kept in Redis; each entry ends by itself. */
@@ -48,9 +72,296 @@ export interface ClusterEngine extends Engine {
   /** False where jobs wait that this process asked for, and none has come for so long that consuming must be stuck. */
   readonly consuming: boolean;
   stats(): Promise<ClusterStats>;
+  /** Jobs with a projection that ended, until `projected` says that it was delivered; the oldest end first. */
+  projections(params: {
+    limit: number;
+  }): Promise<readonly { readonly id: string; readonly projection: string }[]>;
+  projected(params: { ids: readonly string[] }): Promise<void>;
+  /** Resolves when no claim waits for a job that is there: for tests, which cannot see what is under way. */
+  settled(): Promise<void>;
 }
 
 /** @throws DrayError where an address cannot be used or its server refuses us. A server that is away is waited for. */
-export function openClusterEngine(options: ClusterOptions): Promise<ClusterEngine> {
-  return Promise.reject(new Error(`the cluster engine is being built, for ${options.prefix ?? 'dray'}`));
+export async function openClusterEngine(options: ClusterOptions): Promise<ClusterEngine> {
+  const { clock, log, prefix = 'dray', name = 'dray' } = options;
+  const time = () => (options.time ? String(options.time.now()) : '');
+  const link = await RedisLink.open({ url: options.state, prefix: `${prefix}:`, name, log, time });
+  try {
+    const broker = await openBroker({ url: options.queue, clock, log, prefix });
+    const engine = new RedisRabbitEngine({ options, link, broker, time });
+    await engine.watch();
+    return engine;
+  } catch (error) {
+    await link.close();
+    throw error;
+  }
 }
+
+const leaseExpired: Failure = {
+  code: 'lease-expired',
+  message: 'The worker stopped renewing its lease: it died, was paused or was cut off.',
+  permanent: false,
+};
+
+const defaultMostUnsent = 100_000;
+const maintainLimit = 1_000;
+const defaultLingerMs = 1_000;
+const defaultGatherMs = 20;
+/** A claim that has got nothing for so long while jobs waited for longer says that consuming is stuck, in ms. */
+const stuckMs = 60_000;
+const lookMs = 5_000;
+
+class RedisRabbitEngine implements ClusterEngine {
+  readonly fleet: Fleet;
+  readonly #link: RedisLink;
+  readonly #broker: Broker;
+  readonly #store: Store;
+  readonly #handOut: HandOut;
+  readonly #maintenance: Maintenance;
+  readonly #clock: Clock;
+  readonly #keepForMs: number;
+  readonly #mostUnsent: number;
+  readonly #listeners = new Listeners();
+  readonly #stopLooking: () => void;
+  #consuming = true;
+
+  constructor(params: { options: ClusterOptions; link: RedisLink; broker: Broker; time: () => string }) {
+    const { link, broker, time } = params;
+    const { clock, log, keepForMs, lingerMs = defaultLingerMs, gatherMs = defaultGatherMs } = params.options;
+    this.#link = link;
+    this.#broker = broker;
+    this.#clock = clock;
+    this.#keepForMs = keepForMs;
+    this.#mostUnsent = params.options.mostUnsent ?? defaultMostUnsent;
+    this.fleet = new RedisFleet(link);
+    this.#store = new Store({ link, broker, time });
+    this.#handOut = new HandOut({ store: this.#store, broker, clock, log, keepForMs, lingerMs, gatherMs });
+    this.#maintenance = new Maintenance({
+      store: this.#store,
+      broker,
+      clock: params.options.time ?? clock,
+      log,
+    });
+    this.#stopLooking = clock.every(lookMs, () => void this.#look());
+  }
+
+  get consuming(): boolean {
+    return this.#consuming;
+  }
+
+  async submit({ jobs, once }: Parameters<Engine['submit']>[0]): ReturnType<Engine['submit']> {
+    const rest = { ...(once && { once }), mostUnsent: this.#mostUnsent };
+    const { now, result, sent } = await this.#store.submit(jobs, rest);
+    const [kind, detail] = result as readonly [string, unknown];
+    switch (kind) {
+      case 'conflict':
+      case 'unknown':
+        return { kind };
+      case 'repeated':
+        return { kind, jobs: (detail as RecordFields[]).map((fields) => readRecord(fields).job) };
+      case 'exists':
+        throw new Error(`there is a job ${String(detail)} already`);
+      case 'full':
+        throw new DrayError('unavailable', 'RabbitMQ is away, and as many jobs wait for it as may.');
+    }
+    await sent;
+    const held = detail as readonly string[];
+    return {
+      kind: 'stored',
+      jobs: jobs.map((job, index) => submittedJob(job, now, held[index] === '1')),
+    };
+  }
+
+  claim(params: Parameters<Engine['claim']>[0]): Promise<readonly Lease[]> {
+    return this.#handOut.claim(params);
+  }
+
+  heartbeat({ leases, leaseMs }: Parameters<Engine['heartbeat']>[0]): Promise<readonly Outcome[]> {
+    return Promise.all(
+      leases.map(({ id, token, progress, startedAt }) =>
+        this.#outcome('heartbeat', {
+          ...{ id, token, leaseMs, startedAt },
+          progress: progress && JSON.stringify(progress),
+        }),
+      ),
+    );
+  }
+
+  complete(params: Parameters<Engine['complete']>[0]): Promise<Outcome> {
+    const { id, token, result, peakMemory, ranMs, blobs = [] } = params;
+    const payload = storedPayload(result);
+    return this.#outcome('complete', {
+      ...{ id, token, ranMs, ...payload, peak: peakMemory },
+      // The blob that holds the result is used by the job whether its caller named it or not.
+      blobs: [...new Set(payload.blob === undefined ? blobs : [...blobs, payload.blob])],
+    });
+  }
+
+  fail({ id, token, error, retryInMs, peakMemory, ranMs }: Parameters<Engine['fail']>[0]): Promise<Outcome> {
+    const request = { id, token, error: JSON.stringify(error), retryInMs, peak: peakMemory, ranMs };
+    return this.#outcome('fail', request);
+  }
+
+  release({ id, token }: { id: string; token: string }): Promise<Outcome> {
+    return this.#outcome('release', { id, token });
+  }
+
+  cancel({ id }: { id: string }): Promise<Outcome> {
+    return this.#outcome('cancel', { id });
+  }
+
+  redrive({ id }: { id: string }): Promise<Outcome> {
+    return this.#outcome('redrive', { id });
+  }
+
+  async changeAll(params: Parameters<Engine['changeAll']>[0]): ReturnType<Engine['changeAll']> {
+    const [changed, more] = (await this.#store.one('change-all', params)) as [number, number];
+    return { changed, more: more === 1 };
+  }
+
+  async pause({ type }: { type: string }): Promise<void> {
+    await this.#store.one('pause', { type, paused: true });
+    this.#handOut.pauseChanged(type, true);
+  }
+
+  async resume({ type }: { type: string }): Promise<void> {
+    await this.#store.one('pause', { type, paused: false });
+    this.#handOut.pauseChanged(type, false);
+  }
+
+  get({ id }: { id: string }): Promise<Job | undefined> {
+    return this.#store.get(id);
+  }
+
+  async standing({ id }: { id: string }): Promise<Standing | undefined> {
+    const answer = (await this.#store.one('standing', { id, limit: limits.ahead })) as
+      readonly [RecordFields, number, number, number, number] | readonly [];
+    if (answer.length === 0) return undefined;
+    const [fields, paused, ahead, taken, places] = answer;
+    const { job } = readRecord(fields);
+    return { job, paused: paused === 1, ahead, ...(taken >= 0 && { key: { taken, places } }) };
+  }
+
+  async list(params: Parameters<Engine['list']>[0]): ReturnType<Engine['list']> {
+    const { cursor, limit, status, type, label } = params;
+    const before = cursor === undefined ? undefined : decodeCursor(cursor);
+    const request = { filter: { status, type, label }, before, limit, bytes: limits.listBytes };
+    const [records, more] = (await this.#store.one('list', request)) as [RecordFields[], number];
+    const read = records.map(readRecord);
+    const last = read.at(-1);
+    return {
+      jobs: read.map(({ job }) => job),
+      ...(more === 1 && last && { nextCursor: encodeCursor(last.seq) }),
+    };
+  }
+
+  async counts(): Promise<readonly TypeCounts[]> {
+    return readCounts((await this.#store.one('counts', {})) as readonly CountFields[]);
+  }
+
+  subscribe(listener: (event: JobEvent) => void): () => void {
+    return this.#listeners.add(listener);
+  }
+
+  async maintain(): ReturnType<Engine['maintain']> {
+    await this.#maintenance.followClock();
+    const request = { limit: maintainLimit, error: JSON.stringify(leaseExpired), room: limits.history };
+    const [released, expired, due] = (await this.#store.one('maintain', request)) as [number, number, number];
+    await this.#maintenance.pass();
+    return { released, expired, ...(due >= 0 && { nextDueInMs: due }) };
+  }
+
+  async prune({ before, keep, limit }: Parameters<Engine['prune']>[0]): ReturnType<Engine['prune']> {
+    const request = {
+      ...{ before, limit, stubMs: this.#keepForMs },
+      ...(Number.isFinite(keep) && { keep }),
+    };
+    const [removed, blobs, more] = (await this.#store.one('prune', request)) as [number, string[], number];
+    return { removed, blobs, more: more === 1 };
+  }
+
+  async unusedBlobs({ blobs }: { blobs: readonly string[] }): Promise<readonly string[]> {
+    return (await this.#store.one('unused-blobs', { blobs })) as string[];
+  }
+
+  async projections({ limit }: { limit: number }): ReturnType<ClusterEngine['projections']> {
+    const found = (await this.#store.one('projections', { limit })) as [string, string][];
+    return found.map(([id, projection]) => ({ id, projection }));
+  }
+
+  async projected({ ids }: { ids: readonly string[] }): Promise<void> {
+    if (ids.length > 0)
+      await this.#link.use((redis) => redis.zrem(`${this.#link.prefix}projections`, ...ids));
+  }
+
+  async stats(): Promise<ClusterStats> {
+    return {
+      outbox: await this.#store.outbox(),
+      redelivered: this.#broker.totals.redelivered,
+      stale: this.#handOut.stale,
+      deadLettered: this.#handOut.deadLettered,
+      reemitted: this.#maintenance.reemitted,
+    };
+  }
+
+  async ping(): Promise<void> {
+    await this.#link.ping();
+  }
+
+  async settled(): Promise<void> {
+    for (;;) {
+      const { types } = this.#handOut.hungry;
+      const ready = (await this.#store.readyTypes()).filter(({ name }) => types.includes(name));
+      if (ready.every(({ queues }) => queues.every(({ waiting }) => waiting === 0))) break;
+      await this.#clock.sleep(2);
+    }
+    await this.ping();
+  }
+
+  async close(): Promise<void> {
+    this.#stopLooking();
+    await this.#handOut.close();
+    await this.#store.close();
+    await this.#broker.close();
+    await this.#link.close();
+  }
+
+  #outcome(name: Parameters<Store['one']>[0], request: object): Promise<Outcome> {
+    return this.#store.one(name, request) as Promise<Outcome>;
+  }
+
+  /** Events come from Redis, also those of this process: then all see them in one order. */
+  watch(): Promise<void> {
+    return this.#link.subscribe(`${this.#link.prefix}events`, (text) => {
+      const changes = JSON.parse(text) as readonly Change[];
+      for (const [id, type, status] of changes) {
+        if (id === '') this.#handOut.pauseChanged(type, status === 'paused');
+      }
+      this.#listeners.tell(
+        changes.filter(([id]) => id !== ''),
+        ([id, type, status, version]) => ({ id, type, status: status as Status, version }),
+      );
+    });
+  }
+
+  /** Whether what this process waits for is there and does not come. */
+  async #look(): Promise<void> {
+    const { types, forMs } = this.#handOut.hungry;
+    if (forMs < stuckMs) {
+      this.#consuming = true;
+      return;
+    }
+    try {
+      const now = await this.#store.time();
+      const waits = (await this.counts()).some(
+        ({ type, paused, oldestPendingAt }) =>
+          types.includes(type) && !paused && oldestPendingAt !== undefined && now - oldestPendingAt > stuckMs,
+      );
+      this.#consuming = !waits;
+    } catch {
+      // A Redis that is away is no fault of ours.
+    }
+  }
+}
+
+type Change = readonly [id: string, type: string, status: string, version: number];

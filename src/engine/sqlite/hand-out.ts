@@ -1,21 +1,14 @@
 /** Which jobs a claim gets: the priorities take their turns, and within one goes first who has waited longest. */
-import { newTurns, priorities, takeTurn, type Turns } from '../../jobs/priority.js';
+import { priorities, takeTurn } from '../../jobs/priority.js';
+import { SharedTurns } from '../turns.js';
 import type { Counters } from './counters.js';
 import { priorityNumber } from './rows.js';
 import type { Statements } from './statements.js';
 
-/** More sets of types than workers ever ask for. */
-const mostTurns = 1_000;
-
 export class HandOut {
   readonly #sql: Statements;
   readonly #counters: Counters;
-  /**
-   * Claims of the same types share their turns. Claims of other types have turns of their own: what there is for
-   * them, or is not, takes nobody else's turn away. Only a matter of order: that a restart begins anew, or a claim
-   * fails after it, harms nobody.
-   */
-  readonly #turns = new Map<string, Turns>();
+  readonly #turns = new SharedTurns();
 
   constructor(sql: Statements, counters: Counters) {
     this.#sql = sql;
@@ -25,7 +18,7 @@ export class HandOut {
   /** @returns at most `max` seqs, in the order of their turns. */
   pick(types: readonly string[], max: number): number[] {
     const distinct = new Set(types);
-    const turns = this.#turnsOf(distinct);
+    const turns = this.#turns.of(distinct);
     const waiting = priorities.map((priority) => this.#waiting(distinct, priorityNumber(priority), max));
     const of = (priority: (typeof priorities)[number]) => waiting[priorityNumber(priority)]!;
     const picked: number[] = [];
@@ -35,16 +28,6 @@ export class HandOut {
       picked.push(of(priority).pop()!);
     }
     return picked;
-  }
-
-  #turnsOf(types: ReadonlySet<string>): Turns {
-    const name = JSON.stringify([...types].sort());
-    const known = this.#turns.get(name);
-    if (known) return known;
-    if (this.#turns.size >= mostTurns) this.#turns.clear();
-    const turns = newTurns();
-    this.#turns.set(name, turns);
-    return turns;
   }
 
   /** The next one is at the end. */

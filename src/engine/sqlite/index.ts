@@ -15,9 +15,10 @@ import type {
 } from '../engine.js';
 import { Batcher } from './batcher.js';
 import { ClaimQueue } from './claims.js';
-import { decodeCursor, encodeCursor } from './cursor.js';
-import { Listeners } from './listeners.js';
-import { payloadColumns, readRecord, storedFilter, storedJob, submittedJob } from './rows.js';
+import { decodeCursor, encodeCursor } from '../cursor.js';
+import { Listeners } from '../listeners.js';
+import { submittedJob } from '../submitted.js';
+import { payloadColumns, readRecord, statusName, storedFilter, storedJob } from './rows.js';
 import { StoreThread } from './store-thread.js';
 
 /**
@@ -45,7 +46,7 @@ class SqliteEngine implements Engine {
     thread.listen({
       onReply: (reply) => {
         this.#batcher.onReply(reply);
-        this.#listeners.tell(reply.changes);
+        this.#listeners.tell(reply.changes, (change) => ({ ...change, status: statusName(change.status) }));
       },
       onGone: (error) => {
         this.#claims.close(error);

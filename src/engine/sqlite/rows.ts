@@ -149,28 +149,6 @@ export function storedJob(job: NewJob): StoredJob {
   };
 }
 
-/** The job as its submit stored it, without reading it back. A job with a key is read: it may be held or not. */
-export function submittedJob(job: NewJob, createdAt: number): Job {
-  const delayed = job.runAt !== undefined && job.runAt > createdAt;
-  return {
-    id: job.id,
-    type: job.type,
-    status: delayed ? 'scheduled' : 'pending',
-    version: 1,
-    input: job.input,
-    retry: job.retry,
-    timeoutMs: job.timeoutMs,
-    attempt: 0,
-    maxAttempts: job.retry.attempts,
-    priority: job.priority,
-    held: false,
-    labels: job.labels,
-    createdAt,
-    ...(delayed && { runAt: job.runAt }),
-    attempts: [],
-  };
-}
-
 export function storedFilter({ status, type, label }: JobFilter): StoredFilter {
   return {
     status: status === undefined ? null : statusNumbers[status],

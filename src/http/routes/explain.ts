@@ -21,13 +21,17 @@ export function explainRoutes(app: App, { engine, workers, clock }: Dependencies
       },
     },
     async ({ params: { id } }): Promise<Explanation> => {
-      const [standing, counts] = await Promise.all([engine.standing({ id }), engine.counts()]);
+      const [standing, counts, all] = await Promise.all([
+        engine.standing({ id }),
+        engine.counts(),
+        workers(),
+      ]);
       if (!standing) throw new DrayError('job-not-found', `there is no job ${id}`);
       const { job } = standing;
       const meanMs = meanOf(counts.find(({ type }) => type === job.type));
       const { reasons, expectedStart, next } = explain({
         ...standing,
-        workers: workers(),
+        workers: all,
         ready: new Map(counts.map((one) => [one.type, readyOf(one)])),
         ...(meanMs !== undefined && { meanMs }),
         now: clock.now(),

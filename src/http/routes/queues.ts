@@ -2,6 +2,7 @@
 import { Type } from 'typebox';
 import { Problem } from '../../contract/problem.js';
 import { Queue, QueueList } from '../../contract/queue.js';
+import type { Worker } from '../../contract/worker.js';
 import type { TypeCounts } from '../../engine/engine.js';
 import { DrayError } from '../../jobs/errors.js';
 import { statuses, type Status } from '../../jobs/life-cycle.js';
@@ -85,16 +86,16 @@ export function queueRoutes(app: App, { engine, tasks, workers, clock }: Depende
   }
 
   async function readQueues(): Promise<Queue[]> {
-    const counts = await engine.counts();
+    const [counts, all] = await Promise.all([engine.counts(), workers()]);
     const base = (baseline ??= noteBaseline(counts));
     const counted = new Map(counts.map((one) => [one.type, one]));
     const types = [...new Set([...tasks.types, ...counted.keys()])].sort();
-    return types.map((type) => viewQueue(counted.get(type) ?? nothingOf(type), base));
+    return types.map((type) => viewQueue(counted.get(type) ?? nothingOf(type), base, all));
   }
 
-  function viewQueue(counts: TypeCounts, base: Baseline): Queue {
+  function viewQueue(counts: TypeCounts, base: Baseline, all: readonly Worker[]): Queue {
     const { type, totals, oldestPendingAt } = counts;
-    const serving = workers().filter((worker) => worker.types.includes(type));
+    const serving = all.filter((worker) => worker.types.includes(type));
     const completed = totals.attempts.completed;
     // Totals that went back were counted anew, so all of them came since.
     const { submitted: hadSubmitted, completed: hadCompleted } = base.totals.get(type) ?? none;

@@ -22,14 +22,14 @@ export function scalingRoutes(app: App, { scaling }: Pick<Dependencies, 'scaling
           response: { 200: WorkerScale, '4xx': Problem, 503: Problem },
         },
       },
-      (request): WorkerScale => {
+      async (request): Promise<WorkerScale> => {
         const { pool = onlyPool } = request.query;
         if (pool !== onlyPool) {
           throw new DrayError('pool-not-found', `there is no pool "${pool}", only "${onlyPool}"`, {
             field: 'query.pool',
           });
         }
-        const plan = scaling();
+        const plan = await scaling();
         if (plan.kind === 'unknown') throw new DrayError('scale-unknown', plan.reason);
         const { desired, need, snapshot, policy } = plan;
         return {

@@ -35,6 +35,6 @@ export function statusRoutes(app: App, { engine, healthy, workers }: Dependencie
   app.get(
     '/v1/workers',
     { schema: { tags, summary: 'Workers and their executors', response: { 200: WorkerList } } },
-    () => ({ workers: [...workers()] }),
+    async () => ({ workers: [...(await workers())] }),
   );
 }

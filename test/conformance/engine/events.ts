@@ -9,6 +9,7 @@ export function events(factory: EngineFactory): void {
     /** Runs `act` and gives what was told of jobs of the type meanwhile. */
     const seen = async (type: string, act: () => Promise<unknown>): Promise<JobEvent[]> => {
       const all: JobEvent[] = [];
+      await bench.engine.ping(); // what was told of before is over
       const end = bench.engine.subscribe((event) => all.push(event));
       await act();
       await bench.engine.ping(); // answered after what came before it

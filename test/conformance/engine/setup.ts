@@ -7,6 +7,10 @@ import { ManualClock } from '../../support/manual-clock.js';
 
 export interface EngineUnderTest {
   readonly engine: Engine;
+  /** True where the hand-out is a queue: a job that comes back, or gets a place of its key, goes to its end. */
+  readonly queues?: boolean;
+  /** Resolves when the claims that wait have been looked at; where it is not given, a ping says so. */
+  looked?(): Promise<void>;
   /** Ends the engine and opens its store again, where the store outlives the process. */
   reopen?(): Promise<Engine>;
   cleanup(): Promise<void>;
@@ -58,6 +62,11 @@ export class Bench {
     await this.#made?.cleanup();
   }
 
+  /** What was sent before the ping is looked at before it is answered. */
+  async #looked(): Promise<void> {
+    await (this.#made?.looked?.() ?? this.engine.ping());
+  }
+
   async #open(factory: EngineFactory): Promise<void> {
     this.#made = await factory(this.clock);
     this.#engine = this.#made.engine;
@@ -71,6 +80,10 @@ export class Bench {
   /** Ends the engine and opens its store again, where the store outlives the process; else all stays as it is. */
   async reopen(): Promise<void> {
     if (this.#made?.reopen) this.#engine = await this.#made.reopen();
+  }
+
+  get queues(): boolean {
+    return this.#made?.queues === true;
   }
 
   newType(): string {
@@ -130,7 +143,7 @@ export class Bench {
       signal: aborter.signal,
       ...given,
     });
-    await this.engine.ping(); // sent after the claim, so the claim has been looked at
+    await this.#looked();
     aborter.abort();
     return leases;
   }
@@ -145,7 +158,7 @@ export class Bench {
       leaseMs: minute,
       signal: AbortSignal.any([aborter.signal, AbortSignal.timeout(patienceMs)]),
     });
-    await this.engine.ping();
+    await this.#looked();
     return { leases, abort: () => aborter.abort() };
   }
 

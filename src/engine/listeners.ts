@@ -1,6 +1,5 @@
-/** Those who watch for changes. */
-import type { JobEvent } from '../engine.js';
-import { statusName, type Change } from './rows.js';
+/** Those who watch an engine for changes. */
+import type { JobEvent } from './engine.js';
 
 export class Listeners {
   readonly #listeners = new Set<(event: JobEvent) => void>();
@@ -11,10 +10,11 @@ export class Listeners {
     return () => this.#listeners.delete(own);
   }
 
-  tell(changes: readonly Change[]): void {
+  /** Events are made only where somebody listens. */
+  tell<Change>(changes: readonly Change[], eventOf: (change: Change) => JobEvent): void {
     if (this.#listeners.size === 0) return;
     for (const change of changes) {
-      const event = { ...change, status: statusName(change.status) };
+      const event = eventOf(change);
       for (const listener of this.#listeners) {
         try {
           listener(event);

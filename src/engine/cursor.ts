@@ -1,5 +1,5 @@
 /** List cursors: opaque to clients, a place in the order of submission to the engine. */
-import { DrayError } from '../../jobs/errors.js';
+import { DrayError } from '../jobs/errors.js';
 
 /** The cursor of the page that goes on below `seq`. */
 export function encodeCursor(seq: number): string {

@@ -1,0 +1,81 @@
+/** The HTTP API on whatever engine and store there are, with the bounds that hold for what it takes. */
+import type { Logger } from 'pino';
+import type { BlobStore } from '../blobs/blob-store.js';
+import type { Clock } from '../clock.js';
+import type { Config } from '../config/options.js';
+import { version } from '../config/version.js';
+import { Bound, diskBound, queueBound } from '../control/bounds.js';
+import type { Disk } from '../control/retention.js';
+import type { Engine } from '../engine/engine.js';
+import type { Dependencies } from '../http/dependencies.js';
+import { buildServer } from '../http/server.js';
+import type { TaskRegistry } from '../tasks/registry.js';
+import type { Doorkeeper } from './access.js';
+import { doors } from './doors.js';
+
+export interface RunningApi {
+  readonly url: string;
+  /** Takes no more requests; those under way have until a moment after `drained`. */
+  stop(drained?: Promise<unknown>): Promise<void>;
+}
+
+/** How long requests may still take once the jobs have drained, in ms. */
+const lingerMs = 2_000;
+
+/** @throws where the address cannot be listened on; nothing is left open then. */
+export async function startApi(
+  params: Pick<Dependencies, 'workers' | 'healthy' | 'scaling' | 'metrics' | 'projected'> & {
+    engine: Engine;
+    blobs: BlobStore;
+    tasks: TaskRegistry;
+    disk: Disk;
+    clock: Clock;
+    logger: Logger;
+    config: Config;
+    doorkeeper: Doorkeeper;
+  },
+): Promise<RunningApi> {
+  const { engine, disk, clock, logger, config, doorkeeper } = params;
+  const { access, keyring } = doorkeeper;
+  const queue = new Bound({ clock, measure: queueBound(engine, config.maxWaiting) });
+  const room = new Bound({ clock, measure: diskBound(disk, config.minFree) });
+  const app = await buildServer(
+    {
+      ...params,
+      jobsRefusal: () => room.refusal ?? queue.refusal,
+      dataRefusal: () => room.refusal,
+      bodyLimit: config.bodyLimit,
+      access,
+      patience: {
+        headerTimeout: 1_000 * config.headerTimeout,
+        bodyTimeout: 1_000 * config.bodyTimeout,
+        answerTimeout: 1_000 * config.answerTimeout,
+      },
+      maxConnections: config.maxConnections,
+      version,
+    },
+    logger,
+    doors,
+  );
+  const url = await app.listen({
+    host: config.host,
+    port: config.port,
+    listenTextResolver: () => 'listening',
+  });
+  keyring.start();
+  await Promise.all([queue.start(), room.start()]);
+  return {
+    url,
+    stop: async (drained = Promise.resolve()) => {
+      const closed = app.close();
+      const bounds = Promise.all([queue.stop(), room.stop()]);
+      await drained;
+      keyring.stop();
+      app.server.closeIdleConnections();
+      const cancelTimer = clock.after(lingerMs, () => app.server.closeAllConnections());
+      await closed;
+      cancelTimer();
+      await bounds;
+    },
+  };
+}

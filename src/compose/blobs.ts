@@ -1,0 +1,49 @@
+/** The one way in which a process opens the blobs, wherever they are configured to lie. */
+import type { BlobStore } from '../blobs/blob-store.js';
+import { openFilesystemBlobs } from '../blobs/filesystem.js';
+import type { Clock } from '../clock.js';
+import type { BlobsPlace } from '../config/blobs-address.js';
+import { environment } from '../config/environment.js';
+
+export interface OpenBlobsOptions {
+  readonly clock: Clock;
+  /** A name for this process, for `clear` when it has died. */
+  readonly writer?: string;
+  /** Only for the one process that owns the place, before any other has it open: what dead writers left is removed. */
+  readonly owner?: boolean;
+  /** How long a server that does not answer is asked again, in ms; for blobs that lie on one. */
+  readonly patienceMs?: number;
+}
+
+/**
+ * A bucket is not asked yet: `checkBlobs` does. Credentials come from the environment.
+ * @throws DrayError `storage-full` for a folder.
+ */
+export async function openBlobs(place: BlobsPlace, options: OpenBlobsOptions): Promise<BlobStore> {
+  if (place.kind === 's3') return (await s3()).openS3Blobs({ ...place, ...options });
+  const { clock, writer, owner = false } = options;
+  return openFilesystemBlobs({
+    folder: place.folder,
+    clock,
+    cleanTemporary: owner,
+    ...(writer !== undefined && { writer }),
+  });
+}
+
+/**
+ * Makes sure that a bucket can be used; a folder is by its opening.
+ * @throws DrayError `unavailable` that says what is wrong and what to do.
+ */
+export async function checkBlobs(
+  place: BlobsPlace,
+  options: { clock: Clock; patienceMs?: number },
+): Promise<void> {
+  if (place.kind === 's3') await (await s3()).checkBucket({ ...place, ...options });
+}
+
+/** Loads only where it is used: the library takes 0.15 s and 20 MB. */
+function s3() {
+  // Its version is pinned: that later ones need a newer Node is no news for whoever runs this.
+  environment['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+  return import('../blobs/s3.js');
+}

@@ -1,0 +1,30 @@
+/** `dray api`, `dray worker` and `dray controller`: what `dray serve` is, as processes on any number of machines. */
+import type { Mode } from '../config/options.js';
+import type { DeploymentConfig } from '../config/read-config.js';
+import { startApiProcess } from './processes/api.js';
+import { startControllerProcess } from './processes/controller.js';
+import { openDeployment } from './processes/deployment.js';
+import { startWorkerProcess } from './processes/worker.js';
+import { untilStopped, type RunningServer } from './until-stopped.js';
+
+const starts = { api: startApiProcess, worker: startWorkerProcess, controller: startControllerProcess };
+
+/** @throws DrayError where the address, a server or an option cannot be used; nothing is left open then. */
+export async function startApart(
+  mode: Exclude<Mode, 'serve'>,
+  config: DeploymentConfig,
+): Promise<RunningServer> {
+  const deployment = await openDeployment(mode, config);
+  try {
+    return await starts[mode](deployment);
+  } catch (error) {
+    await deployment.close();
+    throw error;
+  }
+}
+
+export async function serveApart(mode: Exclude<Mode, 'serve'>, config: DeploymentConfig): Promise<void> {
+  const server = await startApart(mode, config);
+  console.log(`dray ${mode} is ready at ${server.url}`);
+  await untilStopped(server);
+}

@@ -1,0 +1,29 @@
+/** `dray api`: requests in, answers out. It runs no job. */
+import { Metrics } from '../../http/metrics.js';
+import { startEndType } from '../../tasks/start-end.js';
+import { openAccess } from '../access.js';
+import { startApi } from '../api.js';
+import { diskOf } from '../housekeeping.js';
+import type { RunningServer } from '../until-stopped.js';
+import { clusterFigures, sharedSources, type Deployment } from './deployment.js';
+
+export async function startApiProcess(deployment: Deployment): Promise<RunningServer> {
+  const { config, blobs, blobFolder, clock, logger } = deployment;
+  const doorkeeper = await openAccess({ config, clock, logger });
+  const shared = sharedSources(deployment);
+  const metrics = new Metrics({ clock, shared, cluster: () => clusterFigures(deployment, { shared: true }) });
+  const api = await startApi({
+    ...deployment,
+    ...shared,
+    disk: diskOf(blobs, blobFolder),
+    metrics,
+    doorkeeper,
+    healthy: () => true,
+    projected: new Set([startEndType]),
+  });
+  let closing: Promise<void> | undefined;
+  return {
+    url: api.url,
+    stop: () => (closing ??= api.stop().then(() => deployment.close())),
+  };
+}

@@ -1,0 +1,110 @@
+/** What each process of a deployment begins with: its tasks, its log, and the servers that all of them share. */
+import { hostname } from 'node:os';
+import type { Logger } from 'pino';
+import type { BlobStore } from '../../blobs/blob-store.js';
+import { isPassing } from '../../blobs/s3/errors.js';
+import { systemClock, type Clock } from '../../clock.js';
+import { parseBlobsAddress, type BlobsPlace } from '../../config/blobs-address.js';
+import type { Mode } from '../../config/options.js';
+import type { DeploymentConfig } from '../../config/read-config.js';
+import { openClusterEngine, type ClusterEngine } from '../../engine/cluster/index.js';
+import type { ClusterFigures } from '../../http/metrics/cluster.js';
+import { DrayError } from '../../jobs/errors.js';
+import type { TaskRegistry } from '../../tasks/registry.js';
+import type { TaskLog } from '../../tasks/task.js';
+import { checkBlobs, openBlobs } from '../blobs.js';
+import { createLogger, taskLog } from '../logger.js';
+import { knownTasks } from '../tasks.js';
+
+/** How long a start waits for the S3 server, in ms. */
+const bucketMs = 3_000;
+
+export interface Deployment {
+  readonly config: DeploymentConfig;
+  readonly engine: ClusterEngine;
+  readonly blobs: BlobStore;
+  readonly place: BlobsPlace;
+  /** Of the blobs, where they are on a disk of this machine or one that it shares. */
+  readonly blobFolder: string | undefined;
+  readonly tasks: TaskRegistry;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly log: TaskLog;
+  /** The name of this process among all others. */
+  readonly process: string;
+  /** Engine and blobs. */
+  close(): Promise<void>;
+}
+
+/** @throws DrayError where an option cannot be used, or a server refuses us; nothing is left open then. */
+export async function openDeployment(
+  mode: Exclude<Mode, 'serve'>,
+  config: DeploymentConfig,
+): Promise<Deployment> {
+  const clock = systemClock;
+  const tasks = await knownTasks(config);
+  const logger = createLogger(config.logLevel);
+  const log = taskLog(logger);
+  const place = parseBlobsAddress(config.blobs);
+  const blobs = await openBlobs(place, { clock });
+  try {
+    await checkPlace(place, { clock, log });
+    const engine = await openClusterEngine({
+      queue: config.queue,
+      state: config.state,
+      prefix: config.queuePrefix,
+      name: `dray ${mode}`,
+      keepForMs: 1_000 * config.keepFor,
+      clock,
+      log,
+    });
+    return {
+      config,
+      engine,
+      blobs,
+      place,
+      blobFolder: place.kind === 'filesystem' ? place.folder : undefined,
+      tasks,
+      clock,
+      logger,
+      log,
+      process: `${hostname()}:${process.pid}`,
+      close: async () => {
+        await engine.close();
+        await blobs.close();
+      },
+    };
+  } catch (error) {
+    await blobs.close();
+    throw error;
+  }
+}
+
+/** A bucket that cannot be used is an error; a server that is away is waited for, by each request to it. */
+async function checkPlace(place: BlobsPlace, { clock, log }: { clock: Clock; log: TaskLog }): Promise<void> {
+  try {
+    await checkBlobs(place, { clock, patienceMs: bucketMs });
+  } catch (error) {
+    if (!(error instanceof DrayError && isPassing(error.cause))) throw error;
+    log.warn('the S3 server is away', { error: error.message });
+  }
+}
+
+/** The figures of this process, and with `shared` those that are the same for all. */
+export async function clusterFigures(
+  { engine }: Pick<Deployment, 'engine'>,
+  { shared }: { shared: boolean },
+): Promise<ClusterFigures> {
+  const { outbox, ...counted } = await engine.stats();
+  return shared ? { ...counted, shared: { outbox, leader: await engine.fleet.leader() } } : counted;
+}
+
+/** What every process that is asked tells alike, for its metrics and its routes. */
+export function sharedSources({ engine }: Pick<Deployment, 'engine'>) {
+  const noPlan = { kind: 'unknown', reason: 'no controller has published a plan in the last 15 s' } as const;
+  return {
+    counts: () => engine.counts(),
+    workers: () => engine.fleet.workers(),
+    scaling: async () => (await engine.fleet.plan()) ?? noPlan,
+  };
+}

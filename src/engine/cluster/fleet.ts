@@ -1,0 +1,69 @@
+/** What the processes of a deployment know of each other, kept in Redis; each entry ends by itself. */
+import type { Worker } from '../../contract/worker.js';
+import type { ScalingPlan } from '../../jobs/scaling.js';
+import type { RedisLink } from './redis.js';
+
+/** One step each: the lock goes to nobody else, and is given up by its holder only. */
+const take = `#!lua flags=allow-oom
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1`;
+const give = `#!lua flags=allow-oom
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 1`;
+
+export class RedisFleet {
+  readonly #link: RedisLink;
+
+  constructor(link: RedisLink) {
+    this.#link = link;
+  }
+
+  async lead({ holder, forMs }: { holder: string; forMs: number }): Promise<boolean> {
+    const name = this.#name('leader');
+    return (await this.#link.use((redis) => redis.eval(take, 1, name, holder, forMs))) === 1;
+  }
+
+  async resign({ holder }: { holder: string }): Promise<void> {
+    await this.#link.use((redis) => redis.eval(give, 1, this.#name('leader'), holder));
+  }
+
+  async leader(): Promise<string | undefined> {
+    return (await this.#link.use((redis) => redis.get(this.#name('leader')))) ?? undefined;
+  }
+
+  async announce(params: { process: string; workers: readonly Worker[]; forMs: number }): Promise<void> {
+    const { process, workers, forMs } = params;
+    await this.#link.use(async (redis) => {
+      await Promise.all([
+        redis.set(this.#name(`process:${process}`), JSON.stringify(workers), 'PX', forMs),
+        redis.sadd(this.#name('processes'), process),
+      ]);
+    });
+  }
+
+  async workers(): Promise<readonly Worker[]> {
+    return this.#link.use(async (redis) => {
+      const processes = (await redis.smembers(this.#name('processes'))).sort();
+      if (processes.length === 0) return [];
+      const known = await redis.mget(processes.map((process) => this.#name(`process:${process}`)));
+      const gone = processes.filter((_, index) => known[index] === null);
+      if (gone.length > 0) await redis.srem(this.#name('processes'), ...gone);
+      return known.flatMap((json) => (json == null ? [] : (JSON.parse(json) as Worker[])));
+    });
+  }
+
+  async publishPlan({ plan, forMs }: { plan: ScalingPlan; forMs: number }): Promise<void> {
+    await this.#link.use((redis) => redis.set(this.#name('plan'), JSON.stringify(plan), 'PX', forMs));
+  }
+
+  async plan(): Promise<ScalingPlan | undefined> {
+    const json = await this.#link.use((redis) => redis.get(this.#name('plan')));
+    return json === null ? undefined : (JSON.parse(json) as ScalingPlan);
+  }
+
+  #name(name: string): string {
+    return `${this.#link.prefix}${name}`;
+  }
+}

@@ -1,0 +1,325 @@
+/**
+ * Gives claims the jobs that RabbitMQ delivers: queues are consumed while somebody waits, the priorities take their
+ * turns, and a delivery counts only where the record agrees.
+ */
+import type { Clock } from '../../clock.js';
+import { DrayError } from '../../jobs/errors.js';
+import { priorities, takeTurn, type Priority } from '../../jobs/priority.js';
+import type { Log } from '../../log.js';
+import type { Lease } from '../engine.js';
+import { SharedTurns } from '../turns.js';
+import type { Broker, Consumption } from './broker/broker.js';
+import { readLease, type ClaimFields } from './records.js';
+import { Source, type Ready } from './source.js';
+
+export interface ClaimParams {
+  readonly worker: string;
+  readonly types: readonly string[];
+  readonly max: number;
+  readonly ahead?: number;
+  readonly leaseMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** One request of claim.lua. */
+export interface ClaimRequest {
+  readonly id: string;
+  readonly emission: number;
+  readonly emittedAt: number;
+  readonly createdAt: number;
+  readonly worker: string;
+  readonly token: string;
+  readonly leaseMs: number;
+  readonly begun: boolean;
+  readonly keepForMs: number;
+}
+
+export type ClaimAnswer = ClaimFields | readonly ['stale' | 'paused' | 'gone' | 'expired'];
+
+/** What the hand-out needs of the store. */
+export interface ClaimStore {
+  claim(request: ClaimRequest): Promise<ClaimAnswer>;
+  /** Makes the record of a message anew. */
+  revive(message: Ready['message']): Promise<void>;
+}
+
+/** No consumer holds more deliveries than this that no claim has taken. */
+const mostPrefetch = 256;
+/** How often queues that nobody wants from are looked for, in ms. */
+const sweepMs = 250;
+
+interface Waiting extends ClaimParams {
+  readonly types: readonly string[];
+  readonly resolve: (leases: readonly Lease[]) => void;
+  readonly reject: (error: unknown) => void;
+  readonly leases: Lease[];
+  busy: boolean;
+}
+
+export class HandOut {
+  readonly #store: ClaimStore;
+  readonly #broker: Broker;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #keepForMs: number;
+  readonly #lingerMs: number;
+  readonly #gatherMs: number;
+  readonly #sources = new Map<string, Record<Priority, Source>>();
+  readonly #turns = new SharedTurns();
+  readonly #stopSweep: () => void;
+  #waiting: Waiting[] = [];
+  #planned = false;
+  #closed: DrayError | undefined;
+  /** Messages that claimed nothing: their jobs were claimed, cancelled or emitted anew before. */
+  stale = 0;
+  deadLettered = 0;
+  /** When a job was leased last, or nobody waited. */
+  #fedAt: number;
+
+  constructor(params: {
+    store: ClaimStore;
+    broker: Broker;
+    clock: Clock;
+    log: Log;
+    keepForMs: number;
+    /** For how long a queue that nobody waits for is still consumed: no delivery is parked for longer. */
+    lingerMs: number;
+    /** See Source. */
+    gatherMs: number;
+  }) {
+    this.#store = params.store;
+    this.#broker = params.broker;
+    this.#clock = params.clock;
+    this.#log = params.log;
+    this.#keepForMs = params.keepForMs;
+    this.#lingerMs = params.lingerMs;
+    this.#gatherMs = params.gatherMs;
+    this.#fedAt = params.clock.monotonic();
+    this.#stopSweep = params.clock.every(sweepMs, () => this.#plan());
+  }
+
+  claim(params: ClaimParams): Promise<readonly Lease[]> {
+    if (params.signal.aborted) return Promise.resolve([]);
+    if (this.#closed) return Promise.reject(this.#closed);
+    return new Promise((resolve, reject) => {
+      const types = [...new Set(params.types)];
+      if (this.#waiting.length === 0) this.#fedAt = this.#clock.monotonic();
+      const waiting: Waiting = { ...params, types, resolve, reject, leases: [], busy: false };
+      this.#waiting.push(waiting);
+      params.signal.addEventListener('abort', () => this.#end(waiting), { once: true });
+      this.#plan();
+    });
+  }
+
+  /** The types that claims wait for, and for how long none of them has got anything, in ms. */
+  get hungry(): { readonly types: readonly string[]; readonly forMs: number } {
+    const types = [...new Set(this.#waiting.flatMap((waiting) => waiting.types))];
+    return { types, forMs: types.length === 0 ? 0 : this.#clock.monotonic() - this.#fedAt };
+  }
+
+  /** The hand-out of a type was stopped, or goes on. */
+  pauseChanged(type: string, paused: boolean): void {
+    const sources = this.#sources.get(type);
+    if (!sources) return;
+    for (const priority of priorities) {
+      if (paused) sources[priority].rest();
+      else sources[priority].wake();
+    }
+    this.#plan();
+  }
+
+  async close(): Promise<void> {
+    this.#closed ??= new DrayError('unavailable', 'The engine is closed.');
+    this.#stopSweep();
+    for (const waiting of [...this.#waiting]) {
+      if (waiting.busy) continue;
+      this.#drop(waiting);
+      waiting.reject(this.#closed);
+    }
+    await Promise.all([...this.#allSources()].map((source) => source.close()));
+  }
+
+  /** Once for all that happens in one turn of the event loop. */
+  #plan(): void {
+    if (this.#planned || this.#closed) return;
+    this.#planned = true;
+    queueMicrotask(() => {
+      this.#planned = false;
+      this.#consume();
+      for (const waiting of [...this.#waiting]) if (!waiting.busy) this.#serve(waiting);
+    });
+  }
+
+  /** Opens the queues that are waited for, and closes those that nobody has waited for since a while. */
+  #consume(): void {
+    const wanted = new Map<string, number>();
+    for (const { types, max, leases } of this.#waiting) {
+      for (const type of types) wanted.set(type, (wanted.get(type) ?? 0) + max - leases.length);
+    }
+    for (const type of wanted.keys()) this.#sourcesOf(type);
+    for (const source of this.#allSources()) {
+      const demand = wanted.get(source.queue.type) ?? 0;
+      const idleMs = source.noteDemand(demand > 0);
+      if (demand === 0) {
+        if (idleMs >= this.#lingerMs) void source.close();
+        continue;
+      }
+      // In powers of two, as another prefetch is another consumer.
+      const prefetch = Math.min(mostPrefetch, 2 ** Math.ceil(Math.log2(demand)));
+      if (source.prefetch < prefetch && !source.resting && this.#broker.reachable) source.open(prefetch);
+    }
+  }
+
+  #serve(waiting: Waiting): void {
+    const sources = waiting.types.flatMap((type) => Object.values(this.#sourcesOf(type)));
+    const wanted = waiting.max - waiting.leases.length;
+    const ready = sources.reduce((sum, source) => sum + source.waiting, 0);
+    // What waited before the claim came shares its turns with what arrives first.
+    if (sources.some((source) => source.gathering && source.waiting < wanted)) return;
+    if (ready === 0) {
+      if (waiting.leases.length > 0) this.#answer(waiting);
+      return;
+    }
+    const picked = this.#pick(waiting, sources, Math.min(ready, wanted));
+    waiting.busy = true;
+    void this.#lease(waiting, picked)
+      .then(
+        () => {
+          waiting.busy = false;
+          const done = waiting.leases.length >= waiting.max || waiting.signal.aborted || this.#closed;
+          if (done) this.#answer(waiting);
+        },
+        (error: unknown) => {
+          // Whether they were leased is not known. Their messages come again, and say so.
+          for (const source of new Set(picked.map((one) => one.source))) source.rest();
+          if (waiting.leases.length > 0) this.#answer(waiting);
+          else {
+            this.#drop(waiting);
+            waiting.reject(error);
+          }
+        },
+      )
+      .finally(() => this.#plan());
+  }
+
+  #pick(waiting: Waiting, sources: readonly Source[], count: number): Ready[] {
+    const turns = this.#turns.of(waiting.types);
+    const of = (priority: Priority) => sources.filter(({ queue }) => queue.priority === priority);
+    const byPriority = Object.fromEntries(priorities.map((priority) => [priority, of(priority)])) as Record<
+      Priority,
+      Source[]
+    >;
+    const picked: Ready[] = [];
+    while (picked.length < count) {
+      const priority = takeTurn(turns, (which) => byPriority[which].some((source) => source.waiting > 0));
+      if (priority === undefined) break;
+      picked.push(oldest(byPriority[priority]).take());
+    }
+    return picked;
+  }
+
+  /** Leases what the picked messages stand for, and settles them. */
+  async #lease(waiting: Waiting, picked: readonly Ready[]): Promise<void> {
+    const consumptions = new Map<Source, Consumption | undefined>(
+      picked.map(({ source }) => [source, source.consumption]),
+    );
+    const token = this.#clock.token();
+    const before = waiting.leases.length;
+    const begins = waiting.max - (waiting.ahead ?? 0);
+    const claimOne = async (ready: Ready, index: number): Promise<ClaimAnswer> => {
+      const { id } = ready.message.job;
+      const { emission, emittedAt, createdAt } = ready.message;
+      const begun = before + index < begins;
+      const request = {
+        ...{ id, emission, emittedAt, createdAt, token, begun },
+        worker: waiting.worker,
+        leaseMs: waiting.leaseMs,
+        keepForMs: this.#keepForMs,
+      };
+      const answer = await this.#store.claim(request);
+      if (answer[0] !== 'gone') return answer;
+      await this.#store.revive(ready.message);
+      this.#log.warn('a job that Redis had lost runs from its message', { job: id });
+      return this.#store.claim(request);
+    };
+    const answers = await Promise.all(picked.map(claimOne));
+    const settled = new Map<Source, Ready>();
+    const paused = new Set<Source>();
+    for (const [index, answer] of answers.entries()) {
+      const ready = picked[index]!;
+      if (answer[0] === 'paused' || answer[0] === 'gone') {
+        paused.add(ready.source);
+        continue;
+      }
+      if (answer[0] === 'claimed') {
+        const begun = before + index < begins;
+        waiting.leases.push(readLease(ready.message.job, answer, { worker: waiting.worker, begun }));
+        this.#fedAt = this.#clock.monotonic();
+      } else if (answer[0] === 'stale') this.stale += 1;
+      else {
+        this.deadLettered += 1;
+        const from = consumptions.get(ready.source);
+        await from?.deadLetter(ready.delivery, 'its job is kept no longer').catch(() => undefined);
+        continue;
+      }
+      settled.set(ready.source, ready);
+    }
+    for (const [source, { delivery }] of settled) source.ack(delivery, consumptions.get(source));
+    for (const source of paused) source.rest();
+  }
+
+  /** The claim was aborted: what it has is given out, and what is on its way comes with it. */
+  #end(waiting: Waiting): void {
+    if (waiting.busy || !this.#waiting.includes(waiting)) return;
+    this.#answer(waiting);
+    this.#plan();
+  }
+
+  #answer(waiting: Waiting): void {
+    this.#drop(waiting);
+    waiting.resolve(waiting.leases);
+  }
+
+  #drop(waiting: Waiting): void {
+    this.#waiting = this.#waiting.filter((one) => one !== waiting);
+    if (this.#waiting.length === 0) this.#fedAt = this.#clock.monotonic();
+  }
+
+  #sourcesOf(type: string): Record<Priority, Source> {
+    let sources = this.#sources.get(type);
+    if (!sources) {
+      const open = (priority: Priority): Source =>
+        new Source({
+          queue: { type, priority },
+          broker: this.#broker,
+          clock: this.#clock,
+          gatherMs: this.#gatherMs,
+          onChange: () => this.#plan(),
+        });
+      sources = { high: open('high'), normal: open('normal'), low: open('low') };
+      this.#sources.set(type, sources);
+    }
+    return sources;
+  }
+
+  *#allSources(): Iterable<Source> {
+    for (const sources of this.#sources.values()) yield* Object.values(sources);
+  }
+}
+
+/** The one whose next message has waited longest. */
+function oldest(sources: readonly Source[]): Source {
+  let found: Source | undefined;
+  for (const source of sources) {
+    if (source.waiting === 0) continue;
+    const [mine, best] = [source.first!.message, found?.first?.message];
+    if (
+      !best ||
+      mine.emittedAt < best.emittedAt ||
+      (mine.emittedAt === best.emittedAt && mine.seq < best.seq)
+    ) {
+      found = source;
+    }
+  }
+  return found!;
+}

@@ -1,0 +1,13 @@
+-- Stops the hand-out of a type, or goes on with it.
+-- flags: allow-oom
+-- request: type, paused
+-- result: 'applied'
+-- guarantee: again is harmless. Every process is told by an event without a job.
+local results = {}
+for index, request in ipairs(requests) do
+  local changed = redis.call(request.paused and 'SADD' or 'SREM', names.paused, request.type)
+  if request.paused then redis.call('SADD', names.types, request.type) end
+  if changed == 1 then changes[#changes + 1] = { '', request.type, request.paused and 'paused' or 'resumed', 0 } end
+  results[index] = 'applied'
+end
+return finish(results)

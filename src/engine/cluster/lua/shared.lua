@@ -1,0 +1,430 @@
+-- What the operations share. Put before each of them, so that one operation is one script and one atomic step.
+--
+-- Every script is called with
+--   KEYS[1]  the prefix of all names of this deployment
+--   ARGV[1]  the time in ms since the epoch, or '' for this server's own: one authority for all processes
+--   ARGV[2]  JSON array of requests; each operation's header says what is in one
+-- and answers with { time, results, messages }: one result for each request, and the messages to publish, each
+-- { id, type, priority, emission, seq, createdAt, static or '' where the caller has it }.
+--
+-- What a script changes in an index is gathered and written once for each index at its end. Only what a later
+-- request of the same script may read is written at once: the record, the held jobs and the places of keys.
+
+local prefix = KEYS[1]
+local requests = cjson.decode(ARGV[2])
+local now = tonumber(ARGV[1])
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local null = cjson.null
+local finals = { completed = true, failed = true, cancelled = true }
+local statuses = { 'scheduled', 'pending', 'in-progress', 'completed', 'failed', 'cancelled' }
+local priorities = { 'high', 'normal', 'low' }
+local rank = { high = 0, normal = 1, low = 2 }
+-- A held job's score is its priority and its place in the order of submission: 2^45 submits are never reached.
+local rankSize = 35184372088832
+-- Lua gives one call at most some thousands of arguments.
+local most = 1000
+
+-- Numbers as Redis takes them: Lua would write large ones as 2e+15.
+local function int(number)
+  return string.format('%.0f', number)
+end
+
+-- What JSON has no value for.
+local function given(value)
+  if value == null then return nil end
+  return value
+end
+
+local names = {
+  job = function(id) return prefix .. 'job:' .. id end,
+  gone = function(id) return prefix .. 'gone:' .. id end,
+  index = function(status, type) return prefix .. 'index:' .. status .. ':' .. type end,
+  ready = function(priority, type) return prefix .. 'ready:' .. priority .. ':' .. type end,
+  counts = function(type) return prefix .. 'counts:' .. type end,
+  -- Type and key may hold any character, so the length tells them apart.
+  key = function(type, key) return #type .. ':' .. type .. ':' .. key end,
+  held = function(name) return prefix .. 'held:' .. name end,
+  places = function(name) return prefix .. 'key:' .. name end,
+  label = function(name, value) return prefix .. 'label:' .. #name .. ':' .. name .. ':' .. value end,
+  uses = function(blob) return prefix .. 'uses:' .. blob end,
+  once = function(key) return prefix .. 'once:' .. key end,
+  leases = prefix .. 'leases',
+  scheduled = prefix .. 'scheduled',
+  finished = prefix .. 'finished',
+  outbox = prefix .. 'outbox',
+  types = prefix .. 'types',
+  paused = prefix .. 'paused',
+  seq = prefix .. 'seq',
+  onces = prefix .. 'onces',
+  -- How many places each key has, how many jobs have it, and the keys that had too many free places at once.
+  placesOf = prefix .. 'places',
+  keyed = prefix .. 'keyed',
+  unfilled = prefix .. 'unfilled',
+  projections = prefix .. 'projections',
+  events = prefix .. 'events',
+}
+
+local adds, removals, counters, changes, messages, freed = {}, {}, {}, {}, {}, {}
+-- Jobs that this very call stored: its caller has their static part.
+local own = {}
+
+local function listOf(all, name)
+  local list = all[name]
+  if not list then
+    list = {}
+    all[name] = list
+  end
+  return list
+end
+
+local function add(name, score, member)
+  local list = listOf(adds, name)
+  list[#list + 1] = int(score)
+  list[#list + 1] = member
+end
+
+local function remove(name, member)
+  local list = listOf(removals, name)
+  list[#list + 1] = member
+end
+
+local function count(type, field, by)
+  local fields = listOf(counters, type)
+  fields[field] = (fields[field] or 0) + by
+end
+
+local fieldNames = {
+  'type', 'priority', 'work', 'key', 'seq', 'status', 'version', 'attempt', 'max', 'held', 'emission', 'ready',
+  'started', 'worker', 'token', 'history', 'entries', 'error', 'created', 'run', 'projection',
+}
+
+-- The part of a record that decides, with its id; nil where there is no such job.
+local function read(id)
+  local values = redis.call('HMGET', names.job(id), unpack(fieldNames))
+  if not values[1] then return nil end
+  local job = { id = id }
+  for index, name in ipairs(fieldNames) do job[name] = values[index] or '' end
+  for _, name in ipairs({ 'work', 'seq', 'version', 'attempt', 'max', 'emission', 'ready', 'started', 'entries', 'run' }) do
+    job[name] = tonumber(job[name])
+  end
+  job.held = job.held == '1'
+  return job
+end
+
+local function event(job)
+  changes[#changes + 1] = { job.id, job.type, job.status, job.version }
+end
+
+-- The job may be handed out from now on: a message of the next emission makes all earlier ones stale.
+local function emit(job)
+  job.emission = (job.emission or 0) + 1
+  redis.call('HSET', names.job(job.id), 'emission', int(job.emission), 'emitted', int(now))
+  add(names.outbox, now, job.id .. ' ' .. int(job.emission))
+  local static = ''
+  if not own[job.id] then static = redis.call('HGET', names.job(job.id), 'static') end
+  messages[#messages + 1] =
+    { job.id, job.type, job.priority, int(job.emission), int(job.seq), job.created, static }
+end
+
+local function enterReady(job)
+  add(names.ready(job.priority, job.type), job.ready, job.id)
+  count(job.type, 'work', job.work)
+  emit(job)
+end
+
+-- Takes the job out of the indexes of its status.
+local function leave(job)
+  local status = job.status
+  count(job.type, status, -1)
+  if status == 'in-progress' then
+    remove(names.leases, job.id)
+    return
+  end
+  remove(names.index(status, job.type), job.id)
+  if status == 'scheduled' then
+    remove(names.scheduled, job.id)
+  elseif status ~= 'pending' then
+    remove(names.finished, job.id)
+  elseif job.held then
+    redis.call('ZREM', names.held(names.key(job.type, job.key)), job.id)
+    count(job.type, 'held', -1)
+  else
+    remove(names.ready(job.priority, job.type), job.id)
+    count(job.type, 'work', -job.work)
+  end
+end
+
+-- Puts the job into the indexes of the status that it has now, `at` being when it is due or its lease runs out.
+-- A pending one with a key is held, unless it has its place already.
+local function enter(job, at)
+  local status, type = job.status, job.type
+  count(type, status, 1)
+  local name = job.key ~= '' and names.key(type, job.key)
+  if status == 'in-progress' then
+    add(names.leases, at, job.id)
+    return
+  end
+  add(names.index(status, type), job.seq, job.id)
+  if status == 'pending' then
+    if job.held then
+      redis.call('ZADD', names.held(name), int(rank[job.priority] * rankSize + job.seq), job.id)
+      count(type, 'held', 1)
+      freed[name] = type
+    else
+      enterReady(job)
+    end
+    return
+  end
+  if status == 'scheduled' then
+    add(names.scheduled, at, job.id)
+  else
+    add(names.finished, now, job.id)
+    if job.projection ~= '' then redis.call('ZADD', names.projections, int(now), job.id) end
+  end
+  if name then
+    redis.call('SREM', names.places(name), job.id)
+    freed[name] = type
+  end
+end
+
+-- One change of state. `fields` are written into the record with it.
+local function move(job, to, at, fields)
+  leave(job)
+  job.status = to
+  job.version = job.version + 1
+  redis.call('HSET', names.job(job.id), 'status', to, 'version', int(job.version), 'held', job.held and '1' or '',
+    unpack(fields))
+  event(job)
+  enter(job, at)
+end
+
+-- The history with one more entry, and how many it has; the oldest goes where there are too many.
+local function withEntry(job, ended)
+  local text = cjson.encode({
+    attempt = ended.attempt, worker = job.worker, startedAt = ended.startedAt, endedAt = now, outcome = ended.outcome,
+    peakMemory = ended.peakMemory,
+  })
+  if ended.error then text = text:sub(1, -2) .. ',"error":' .. ended.error .. '}' end
+  local entries = job.entries or 0
+  if entries >= 20 then
+    local all = cjson.decode(job.history)
+    local kept = {}
+    for index = #all - 18, #all do kept[#kept + 1] = cjson.encode(all[index]) end
+    kept[#kept + 1] = text
+    return '[' .. table.concat(kept, ',') .. ']', 20
+  end
+  if entries == 0 then return '[' .. text .. ']', 1 end
+  return job.history:sub(1, -2) .. ',' .. text .. ']', entries + 1
+end
+
+-- Why a change that needs the lease of an attempt does not happen, or nil and the job.
+local function leased(id, token)
+  local job = read(id)
+  if not job then return 'not-found' end
+  if job.status ~= 'in-progress' or job.token ~= token then return 'stale' end
+  return nil, job
+end
+
+-- Back to pending after an attempt that does not count. What the job had waited stays its wait.
+local function handBack(job, fields)
+  local started = job.started or now
+  local history, entries = withEntry(job, { attempt = job.attempt, startedAt = started, outcome = 'released' })
+  job.ready = job.ready + now - started
+  count(job.type, 'ended:released', 1)
+  move(job, 'pending', nil, {
+    'attempt', int(job.attempt - 1), 'token', '', 'ready', int(job.ready), 'history', history, 'entries', int(entries),
+    unpack(fields or {}),
+  })
+end
+
+local function cancel(id)
+  local job = read(id)
+  if not job then return 'not-found' end
+  if finals[job.status] then return 'stale' end
+  local fields = { 'finished', int(now), 'token', '', 'run', '' }
+  if job.status == 'in-progress' then
+    local history, entries =
+      withEntry(job, { attempt = job.attempt, startedAt = job.started or now, outcome = 'cancelled' })
+    count(job.type, 'ended:cancelled', 1)
+    fields = { 'finished', int(now), 'token', '', 'run', '', 'history', history, 'entries', int(entries) }
+  end
+  local wasHeld = job.held
+  leave(job)
+  job.held = false
+  job.status = 'cancelled'
+  job.version = job.version + 1
+  redis.call('HSET', names.job(id), 'status', 'cancelled', 'version', int(job.version), 'held', '', unpack(fields))
+  event(job)
+  enter(job)
+  return 'applied', wasHeld
+end
+
+local function redrive(id)
+  local job = read(id)
+  if not job then return 'not-found' end
+  if job.status ~= 'failed' then return 'stale' end
+  leave(job)
+  local attempts = tonumber(redis.call('HGET', names.job(id), 'grant'))
+  job.held = job.key ~= ''
+  job.ready = now
+  job.status = 'pending'
+  job.version = job.version + 1
+  redis.call('ZREM', names.projections, id)
+  redis.call('HSET', names.job(id), 'status', 'pending', 'version', int(job.version), 'held', job.held and '1' or '',
+    'ready', int(now), 'max', int(job.attempt + attempts), 'finished', '', 'error', '')
+  event(job)
+  enter(job)
+  return 'applied'
+end
+
+-- Fills the free places of a key with its held jobs: the higher priority first, then the older job.
+local function fill(name)
+  local places = tonumber(redis.call('HGET', names.placesOf, name) or '0')
+  local free = places - redis.call('SCARD', names.places(name))
+  if free <= 0 then return end
+  local ids = redis.call('ZRANGE', names.held(name), '0', int(math.min(free, most) - 1))
+  for _, id in ipairs(ids) do
+    local job = read(id)
+    redis.call('ZREM', names.held(name), id)
+    if job then
+      redis.call('SADD', names.places(name), id)
+      redis.call('HSET', names.job(id), 'held', '', 'ready', int(now))
+      count(job.type, 'held', -1)
+      job.held = false
+      job.ready = now
+      enterReady(job)
+    end
+  end
+  if #ids == most then redis.call('SADD', names.unfilled, name) end
+end
+
+-- Gives on the places that this call's changes have freed. After all of them, so that places go by priority and
+-- age whatever the order of the changes was.
+local function fillFreed()
+  for name in pairs(freed) do fill(name) end
+  freed = {}
+end
+
+local function inParts(command, name, list, size)
+  for from = 1, #list, size do
+    redis.call(command, name, unpack(list, from, math.min(from + size - 1, #list)))
+  end
+end
+
+-- Writes what was gathered, tells the watchers, and makes the answer.
+local function finish(results)
+  fillFreed()
+  for name, list in pairs(removals) do inParts('ZREM', name, list, most) end
+  for name, list in pairs(adds) do inParts('ZADD', name, list, most) end
+  for type, fields in pairs(counters) do
+    for field, by in pairs(fields) do
+      if by ~= 0 then redis.call('HINCRBY', names.counts(type), field, int(by)) end
+    end
+  end
+  if #changes > 0 then redis.call('PUBLISH', names.events, cjson.encode(changes)) end
+  return { now, results, messages }
+end
+
+-- The ids of jobs that fit, newest first, with their places in the order of submission.
+local function matching(filter, before, limit)
+  local found = {}
+  local status, type, label = given(filter.status), given(filter.type), given(filter.label)
+  local function take(id, seq)
+    if seq < before then found[#found + 1] = { id, seq } end
+  end
+  if label then
+    local name, from = names.label(label.name, label.value), '(' .. int(before)
+    while #found < limit do
+      local some = redis.call('ZREVRANGEBYSCORE', name, from, '-inf', 'WITHSCORES', 'LIMIT', '0', '200')
+      if #some == 0 then break end
+      for index = 1, #some, 2 do
+        local values = redis.call('HMGET', names.job(some[index]), 'status', 'type')
+        if #found < limit and (not status or values[1] == status) and (not type or values[2] == type) then
+          take(some[index], tonumber(some[index + 1]))
+        end
+      end
+      from = '(' .. some[#some]
+    end
+    return found
+  end
+  local types = type and { type } or redis.call('SMEMBERS', names.types)
+  for _, one in ipairs(status and { status } or statuses) do
+    if one == 'in-progress' then
+      for _, id in ipairs(redis.call('ZRANGE', names.leases, '0', '-1')) do
+        local values = redis.call('HMGET', names.job(id), 'type', 'seq')
+        if not type or values[1] == type then take(id, tonumber(values[2])) end
+      end
+    else
+      for _, each in ipairs(types) do
+        local some = redis.call('ZREVRANGEBYSCORE', names.index(one, each), '(' .. int(before), '-inf', 'WITHSCORES',
+          'LIMIT', '0', int(limit))
+        for index = 1, #some, 2 do take(some[index], tonumber(some[index + 1])) end
+      end
+    end
+  end
+  table.sort(found, function(a, b) return a[2] > b[2] end)
+  for index = #found, limit + 1, -1 do found[index] = nil end
+  return found
+end
+
+local recordNames = {
+  'static', 'status', 'version', 'attempt', 'max', 'held', 'created', 'run', 'started', 'finished', 'worker', 'token',
+  'progress', 'result', 'blob', 'error', 'history', 'peak', 'seq',
+}
+
+-- What readers get of a job, in the order of records.ts; nil where there is none.
+local function record(id)
+  local values = redis.call('HMGET', names.job(id), unpack(recordNames))
+  if not values[1] then return nil end
+  for index = 1, #recordNames do values[index] = values[index] or '' end
+  return values
+end
+
+-- Stores a job as it was submitted. A pending one with a key is held until places are given.
+local function store(job, created)
+  local type, key = job.type, given(job.key) or ''
+  local runAt = given(job.runAt)
+  local delayed = runAt and runAt > now
+  local stored = {
+    id = job.id, type = type, priority = job.priority, work = tonumber(job.work), key = key,
+    seq = redis.call('INCR', names.seq), status = delayed and 'scheduled' or 'pending', version = 1,
+    held = not delayed and key ~= '', ready = now, created = int(created), projection = given(job.projection) or '',
+  }
+  local fields = {
+    'static', job.static, 'type', type, 'priority', job.priority, 'work', job.work, 'seq', int(stored.seq),
+    'status', stored.status, 'version', '1', 'attempt', '0', 'max', int(job.attempts), 'grant', int(job.attempts),
+    'created', int(created), 'ready', int(now),
+  }
+  local function also(name, value)
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
+  end
+  if key ~= '' then
+    local name = names.key(type, key)
+    also('key', key)
+    also('held', stored.held and '1' or '')
+    redis.call('HSET', names.placesOf, name, int(job.places))
+    redis.call('HINCRBY', names.keyed, name, '1')
+    freed[name] = type
+  end
+  if delayed then also('run', int(runAt)) end
+  if stored.projection ~= '' then also('projection', stored.projection) end
+  if #job.labels > 0 then
+    also('labels', cjson.encode(job.labels))
+    for _, label in ipairs(job.labels) do add(names.label(label[1], label[2]), stored.seq, job.id) end
+  end
+  if #job.blobs > 0 then
+    also('blobs', cjson.encode(job.blobs))
+    for _, blob in ipairs(job.blobs) do redis.call('SADD', names.uses(blob), job.id) end
+  end
+  redis.call('HSET', names.job(job.id), unpack(fields))
+  redis.call('SADD', names.types, type)
+  count(type, 'submitted', 1)
+  own[job.id] = true
+  event(stored)
+  return stored, runAt
+end

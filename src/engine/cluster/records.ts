@@ -1,0 +1,134 @@
+/** Between what Redis keeps of a job and the engine's types. */
+import { limits } from '../../jobs/limits.js';
+import type { Status } from '../../jobs/life-cycle.js';
+import type { Payload } from '../../jobs/payload.js';
+import type { EndedAttempt, Failure, Job, Lease, NewJob, Progress } from '../engine.js';
+
+/** The part of a job that never changes: stored as JSON in its record, and sent with every message. */
+export type StaticPart = Omit<NewJob, 'runAt'>;
+
+/** JSON has no word for undefined. */
+function stored(payload: Payload): Payload {
+  return 'blob' in payload ? payload : { inline: payload.inline ?? null };
+}
+
+export function staticJson(job: NewJob): string {
+  const { id, type, input, retry, timeoutMs, work, priority, key, labels, blobs } = job;
+  const part: StaticPart = {
+    ...{ id, type, input: stored(input), retry, timeoutMs, work, priority, labels, blobs },
+    ...(key && { key }),
+    ...(job.projection !== undefined && { projection: job.projection }),
+  };
+  return JSON.stringify(part);
+}
+
+/** What submit.lua and revive.lua take of a job. */
+export function storedJob(job: NewJob, json: string): object {
+  const { id, type, priority, work, key, labels, blobs, input } = job;
+  return {
+    id,
+    type,
+    priority,
+    work: String(work),
+    key: key?.name,
+    places: key?.places,
+    runAt: job.runAt,
+    labels: Object.entries(labels),
+    // The blob that holds the input is used by the job whether its caller named it or not.
+    blobs: 'blob' in input ? [...new Set([...blobs, input.blob])] : blobs,
+    attempts: job.retry.attempts,
+    projection: job.projection,
+    static: json,
+  };
+}
+
+/** The JSON of a payload or the blob that holds it, as complete.lua takes them. */
+export function storedPayload(payload: Payload): { result?: string; blob?: string } {
+  if ('blob' in payload) return { blob: payload.blob };
+  const json = JSON.stringify(payload.inline) as string | undefined;
+  return { result: json ?? 'null' };
+}
+
+/** The fields of a record in the order of shared.lua's `recordNames`; '' where there is none. */
+export type RecordFields = readonly string[];
+type S = string;
+/** static to worker, then token, progress, result, blob, error, history, peak and seq. */
+type RecordTuple = readonly [S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S];
+
+/** @returns the job, and its place in the order of submission. */
+export function readRecord(fields: RecordFields): { job: Job; seq: number } {
+  const [json, status, version, attempt, max, held, created, run, started, finished, worker, ...rest] =
+    fields as RecordTuple;
+  const [, progress, result, blob, error, history, peak, seq] = rest;
+  const part = JSON.parse(json) as StaticPart;
+  const job: { -readonly [K in keyof Job]: Job[K] } = {
+    ...fixed(part),
+    status: status as Status,
+    version: Number(version),
+    attempt: Number(attempt),
+    maxAttempts: Number(max),
+    held: held === '1',
+    createdAt: Number(created),
+    attempts: history === '' ? [] : (JSON.parse(history) as EndedAttempt[]),
+  };
+  if (run !== '') job.runAt = Number(run);
+  if (started !== '') job.startedAt = Number(started);
+  if (finished !== '') job.finishedAt = Number(finished);
+  if (worker !== '') job.worker = worker;
+  if (progress !== '') job.progress = JSON.parse(progress) as Progress;
+  if (result !== '') job.result = { inline: JSON.parse(result) as unknown };
+  else if (blob !== '') job.result = { blob };
+  if (error !== '') job.error = JSON.parse(error) as Failure;
+  if (job.status === 'completed') {
+    const ended: EndedAttempt = {
+      attempt: job.attempt,
+      worker,
+      startedAt: Number(started),
+      endedAt: Number(finished),
+      outcome: 'completed',
+      ...(peak !== '' && { peakMemory: Number(peak) }),
+    };
+    job.attempts = [...job.attempts, ended].slice(-limits.history);
+  }
+  return { job, seq: Number(seq) };
+}
+
+function fixed(part: StaticPart) {
+  const { id, type, input, retry, timeoutMs, priority, key, labels } = part;
+  return { id, type, input, retry, timeoutMs, priority, labels, ...(key && { key: key.name }) };
+}
+
+/** What claim.lua answers of a job that it leased. */
+export type ClaimFields = readonly [
+  kind: 'claimed',
+  version: number,
+  attempt: number,
+  max: number,
+  created: string,
+  history: string,
+  error: string,
+  token: string,
+  now: string,
+];
+
+export function readLease(
+  part: StaticPart,
+  fields: ClaimFields,
+  given: { worker: string; begun: boolean },
+): Lease {
+  const [, version, attempt, maxAttempts, created, history, error, token, now] = fields;
+  const job: Job = {
+    ...fixed(part),
+    status: 'in-progress',
+    version,
+    attempt,
+    maxAttempts,
+    held: false,
+    createdAt: Number(created),
+    worker: given.worker,
+    attempts: history === '' ? [] : (JSON.parse(history) as EndedAttempt[]),
+    ...(given.begun && { startedAt: Number(now) }),
+    ...(error !== '' && { error: JSON.parse(error) as Failure }),
+  };
+  return { job, token };
+}

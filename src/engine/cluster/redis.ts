@@ -1,0 +1,216 @@
+/** The connection to Redis: scripts are called by their hash, and every failure has a word of its own. */
+import { Redis } from 'ioredis';
+import { DrayError } from '../../jobs/errors.js';
+import type { Log } from '../../log.js';
+import { loadScripts, type Script, type ScriptName } from './scripts.js';
+
+/** A command without an answer for so long has failed, in ms: the server is frozen or cut off. */
+const commandMs = 10_000;
+/** Longest time between two attempts to connect, in ms. */
+const reconnectMs = 2_000;
+const oldestMajor = 7;
+
+/** What one script answers: see shared.lua. */
+export type Answer = readonly [now: number, results: readonly unknown[], messages: readonly MessageParts[]];
+export type MessageParts = readonly [
+  id: string,
+  type: string,
+  priority: string,
+  emission: string,
+  seq: string,
+  createdAt: string,
+  static_: string,
+];
+
+/** What Redis says where it may serve again later, or somebody must set it right first. */
+const passing =
+  /^(LOADING|BUSY|MISCONF|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|NOAUTH|WRONGPASS|NOPERM|UNKILLABLE)/;
+const refusals = /^(ERR invalid password|NOAUTH|WRONGPASS|NOPERM|ERR DB index|ERR AUTH)/;
+
+export class RedisLink {
+  readonly #url: string;
+  readonly #prefix: string;
+  readonly #name: string;
+  readonly #log: Log;
+  readonly #time: () => string;
+  readonly #scripts = loadScripts();
+  readonly #checked = new Set<ScriptName>();
+  readonly #commands: Redis;
+  #subscriber: Redis | undefined;
+  #away = false;
+  /** What the latest connecting met: the library tells of a refused login only here. */
+  #trouble: Error | undefined;
+
+  private constructor(params: { url: string; prefix: string; name: string; log: Log; time: () => string }) {
+    this.#url = params.url;
+    this.#prefix = params.prefix;
+    this.#name = params.name;
+    this.#log = params.log;
+    this.#time = params.time;
+    this.#commands = this.#connect();
+    this.#commands.on('close', () => {
+      if (!this.#away) this.#log.warn('Redis is away', { redis: shown(this.#url) });
+      this.#away = true;
+    });
+    this.#commands.on('ready', () => {
+      if (this.#away) this.#log.info('Redis is back', { redis: shown(this.#url) });
+      this.#away = false;
+    });
+  }
+
+  /** @throws DrayError where Redis refuses us or cannot be used; one that is away is waited for. */
+  static async open(params: {
+    url: string;
+    prefix: string;
+    name: string;
+    log: Log;
+    /** In ms since the epoch, or '' for the time of Redis. */
+    time: () => string;
+  }): Promise<RedisLink> {
+    const link = new RedisLink(params);
+    try {
+      await link.#commands.connect();
+      await link.#check();
+    } catch (error) {
+      const refused = link.#refusal(error) ?? link.#refusal(link.#trouble);
+      if (refused) {
+        await link.close();
+        throw refused;
+      }
+      link.#away = true;
+      params.log.warn('Redis is away', { redis: shown(params.url) });
+    }
+    return link;
+  }
+
+  /** For the few commands that need no script. */
+  get commands(): Redis {
+    return this.#commands;
+  }
+
+  get prefix(): string {
+    return this.#prefix;
+  }
+
+  get reachable(): boolean {
+    return this.#commands.status === 'ready';
+  }
+
+  /** @throws DrayError `unavailable`: it may have happened or not; `storage-full`: nothing of it happened. */
+  async call(name: ScriptName, requests: readonly object[]): Promise<Answer> {
+    const script = this.#scripts[name];
+    if (!this.#checked.has(name)) checkMembers(script, requests[0]!);
+    this.#checked.add(name);
+    const args = [1, this.#prefix, this.#time(), JSON.stringify(requests)] as const;
+    return this.use(async (redis) => {
+      try {
+        return (await redis.evalsha(script.sha, ...args)) as Answer;
+      } catch (error) {
+        if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+        return (await redis.eval(script.text, ...args)) as Answer;
+      }
+    });
+  }
+
+  /** Runs commands, and gives their failures as ours. */
+  async use<T>(run: (redis: Redis) => Promise<T>): Promise<T> {
+    try {
+      return await run(this.#commands);
+    } catch (error) {
+      throw asDrayError(error);
+    }
+  }
+
+  /** A connection of its own: answers to later commands come after what was published before. */
+  async subscribe(channel: string, listener: (message: string) => void): Promise<void> {
+    const subscriber = (this.#subscriber = this.#connect());
+    subscriber.on('message', (_, message: string) => listener(message));
+    // After each connecting anew too. Where it fails the connection is gone again, and the next one follows.
+    const again = () => subscriber.subscribe(channel).catch(() => undefined);
+    subscriber.on('ready', () => void again());
+    await subscriber.connect().then(again, () => undefined);
+  }
+
+  async ping(): Promise<void> {
+    await this.use((redis) => redis.ping());
+    if (this.#subscriber?.status === 'ready') await this.#subscriber.ping().catch(() => undefined);
+  }
+
+  async close(): Promise<void> {
+    for (const redis of [this.#commands, this.#subscriber]) redis?.disconnect();
+    await Promise.resolve();
+  }
+
+  #connect(): Redis {
+    const redis = new Redis(this.#url, {
+      lazyConnect: true,
+      connectionName: this.#name,
+      noDelay: true,
+      // A command that was not answered may have been carried out: its caller must know, not have it done twice.
+      autoResendUnfulfilledCommands: false,
+      autoResubscribe: false,
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 0,
+      commandTimeout: commandMs,
+      retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 10), reconnectMs),
+    });
+    redis.on('error', (error: Error) => (this.#trouble = error)); // each command says so itself, and 'close' is noted
+    return redis;
+  }
+
+  async #check(): Promise<void> {
+    const info = await this.#commands.info('server');
+    if (this.#trouble) throw this.#trouble;
+    const version = /^redis_version:(\S+)/m.exec(info)?.[1] ?? '0';
+    const mode = /^redis_mode:(\S+)/m.exec(info)?.[1];
+    if (Number.parseInt(version, 10) < oldestMajor) {
+      throw this.#refused(`is version ${version}; Dray needs ${oldestMajor}.0 or later`);
+    }
+    if (mode === 'cluster') {
+      throw this.#refused('is a Redis Cluster; Dray needs one Redis, with replicas if you like');
+    }
+  }
+
+  #refusal(error: unknown): DrayError | undefined {
+    if (error instanceof DrayError) return error;
+    const message = error instanceof Error ? error.message : '';
+    if (!refusals.test(message)) return undefined;
+    return this.#refused(`refuses us: ${message}. Check user, password and database in the address`);
+  }
+
+  #refused(why: string): DrayError {
+    return new DrayError('invalid-request', `--state: the Redis at ${shown(this.#url)} ${why}.`, {
+      field: 'state',
+    });
+  }
+}
+
+/** An address without its password. */
+export function shown(url: string): string {
+  try {
+    const { protocol, host, pathname } = new URL(url);
+    return `${protocol}//${host}${pathname}`;
+  } catch {
+    return 'an address that cannot be read';
+  }
+}
+
+/** So that what a script reads and what it is given cannot drift apart. */
+function checkMembers(script: Script, request: object): void {
+  const unknown = Object.keys(request).filter((member) => !script.request.includes(member));
+  if (unknown.length > 0) throw new TypeError(`${script.name}.lua does not know ${unknown.join(', ')}`);
+}
+
+function asDrayError(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof DrayError) return error;
+  const { message } = error;
+  if (message.startsWith('OOM')) {
+    return new DrayError(
+      'storage-full',
+      'Redis has no memory left for new jobs. Raise its maxmemory, or keep fewer jobs.',
+    );
+  }
+  // A script or command that Redis does not take is a mistake of ours; all else is the connection's.
+  if (error.name === 'ReplyError' && !passing.test(message)) return error;
+  return new DrayError('unavailable', `Redis is away: ${message.split('\n', 1)[0] ?? ''}`);
+}

@@ -1,0 +1,180 @@
+/** The records in Redis: every operation is one script over a batch, and what it makes ready is published. */
+import { priorities, type Priority } from '../../jobs/priority.js';
+import type { Job, NewJob } from '../engine.js';
+import { Batch } from './batch.js';
+import type { Broker, Outgoing } from './broker/broker.js';
+import type { ClaimAnswer, ClaimRequest, ClaimStore } from './hand-out.js';
+import { writeMessage, type ReadyMessage } from './message.js';
+import { readRecord, staticJson, storedJob, type RecordFields } from './records.js';
+import type { MessageParts, RedisLink } from './redis.js';
+import type { ScriptName } from './scripts.js';
+
+export interface TypeQueues {
+  readonly name: string;
+  readonly queues: readonly {
+    readonly priority: Priority;
+    readonly waiting: number;
+    /** Of the messages that were claimed, when the latest was emitted. */
+    readonly claimedUpTo: number;
+  }[];
+}
+
+export class Store implements ClaimStore {
+  readonly #link: RedisLink;
+  readonly #broker: Broker;
+  readonly #time: () => string;
+  readonly #batches = new Map<ScriptName, Batch<object, unknown>>();
+  /** Messages that were sent, until what came of them is written down. */
+  readonly #sending = new Set<Promise<void>>();
+
+  constructor(params: { link: RedisLink; broker: Broker; time: () => string }) {
+    this.#link = params.link;
+    this.#broker = params.broker;
+    this.#time = params.time;
+  }
+
+  /** One request, together with others of this turn of the event loop. */
+  one(name: ScriptName, request: object): Promise<unknown> {
+    let batch = this.#batches.get(name);
+    if (!batch) {
+      batch = new Batch(async (requests) => (await this.#call(name, requests)).results);
+      this.#batches.set(name, batch);
+    }
+    return batch.add(request);
+  }
+
+  readonly #submits = new Batch<{ request: object; jsons: ReadonlyMap<string, string> }, SubmitAnswer>(
+    async (calls) => {
+      const own = new Map(calls.flatMap(({ jsons }) => [...jsons]));
+      const { now, results, sent } = await this.#call(
+        'submit',
+        calls.map(({ request }) => request),
+        own,
+      );
+      return results.map((result) => ({ now, result: result as readonly unknown[], sent }));
+    },
+    ({ jsons }) => jsons.size,
+  );
+
+  /** Resolves when Redis has the jobs; `sent` when RabbitMQ has them, or cannot be asked to. */
+  submit(jobs: readonly NewJob[], rest: object): Promise<SubmitAnswer> {
+    const jsons = new Map(jobs.map((job) => [job.id, staticJson(job)]));
+    const stored = jobs.map((job) => storedJob(job, jsons.get(job.id)!));
+    return this.#submits.add({ request: { ...rest, jobs: stored }, jsons });
+  }
+
+  claim(request: ClaimRequest): Promise<ClaimAnswer> {
+    return this.one('claim', request) as Promise<ClaimAnswer>;
+  }
+
+  async revive({ job, createdAt, emission, emittedAt }: ReadyMessage): Promise<void> {
+    const json = staticJson(job);
+    await this.one('revive', { job: storedJob(job, json), createdAt, emission, emittedAt });
+  }
+
+  async get(id: string): Promise<Job | undefined> {
+    const fields = (await this.one('get', { id })) as RecordFields;
+    return fields.length === 0 ? undefined : readRecord(fields).job;
+  }
+
+  /** The moment by the store's clock, in ms since the epoch. */
+  async time(): Promise<number> {
+    const own = this.#time();
+    if (own !== '') return Number(own);
+    const [seconds, micros] = await this.#link.use((redis) => redis.time());
+    return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  }
+
+  async runId(): Promise<string> {
+    const info = await this.#link.use((redis) => redis.info('server'));
+    return /^run_id:(\S+)/m.exec(info)?.[1] ?? '';
+  }
+
+  /** What waits to be handed out, by type and priority, of types that are not paused. */
+  async readyTypes(): Promise<readonly TypeQueues[]> {
+    const { prefix } = this.#link;
+    return this.#link.use(async (redis) => {
+      const [types, paused] = await Promise.all([
+        redis.smembers(`${prefix}types`),
+        redis.smembers(`${prefix}paused`),
+      ]);
+      const active = types.filter((type) => !paused.includes(type));
+      return Promise.all(
+        active.map(async (name) => ({
+          name,
+          queues: await Promise.all(
+            priorities.map(async (priority) => {
+              const [waiting, upTo] = await Promise.all([
+                redis.zcard(`${prefix}ready:${priority}:${name}`),
+                redis.hget(`${prefix}counts:${name}`, `claimed:${priority}`),
+              ]);
+              return { priority, waiting, claimedUpTo: Number(upTo ?? 0) };
+            }),
+          ),
+        })),
+      );
+    });
+  }
+
+  /** How many messages nobody has seen confirmed, and for how long the oldest, in ms. */
+  async outbox(): Promise<{ jobs: number; oldestMs: number }> {
+    const name = `${this.#link.prefix}outbox`;
+    const [jobs, first] = await this.#link.use((redis) =>
+      Promise.all([redis.zcard(name), redis.zrange(name, 0, '0', 'WITHSCORES')]),
+    );
+    const oldest = first[1] === undefined ? undefined : Number(first[1]);
+    return { jobs, oldestMs: oldest === undefined ? 0 : Math.max(0, (await this.time()) - oldest) };
+  }
+
+  /** Waits for what is under way. */
+  async close(): Promise<void> {
+    await Promise.all(this.#sending);
+  }
+
+  async #call(
+    name: ScriptName,
+    requests: readonly object[],
+    own?: ReadonlyMap<string, string>,
+  ): Promise<{ now: number; results: readonly unknown[]; sent: Promise<void> }> {
+    const [now, results, messages] = await this.#link.call(name, requests);
+    const sent = messages.length === 0 ? nothing : this.#send(now, messages, own);
+    return { now, results, sent };
+  }
+
+  #send(now: number, parts: readonly MessageParts[], own?: ReadonlyMap<string, string>): Promise<void> {
+    const outgoing = parts.map(([id, type, priority, emission, seq, createdAt, json]): Outgoing => {
+      const numbers = {
+        emission: Number(emission),
+        seq: Number(seq),
+        createdAt: Number(createdAt),
+        emittedAt: now,
+      };
+      const body = writeMessage(numbers, json === '' ? own!.get(id)! : json);
+      return { id, type, priority: priority as Priority, emission: numbers.emission, body };
+    });
+    const sending = this.#broker.publish(outgoing).then((confirmed) => {
+      const entries = outgoing
+        .filter((_, index) => confirmed[index])
+        .map(({ id, emission }) => `${id} ${emission}`);
+      if (entries.length === 0) return;
+      // Nobody waits for it: an entry that stays is sent again, which changes nothing.
+      const cleared = this.#link
+        .use((redis) => redis.zrem(`${this.#link.prefix}outbox`, ...entries))
+        .catch(() => undefined)
+        .then(() => undefined);
+      this.#sending.add(cleared);
+      void cleared.then(() => this.#sending.delete(cleared));
+    });
+    this.#sending.add(sending);
+    void sending.then(() => this.#sending.delete(sending));
+    return sending;
+  }
+}
+
+const nothing = Promise.resolve();
+
+export interface SubmitAnswer {
+  readonly now: number;
+  readonly result: readonly unknown[];
+  readonly sent: Promise<void>;
+}
