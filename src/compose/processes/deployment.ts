@@ -8,6 +8,7 @@ import type { Mode } from '../../config/options.js';
 import type { DeploymentConfig } from '../../config/read-config.js';
 import { openClusterEngine, type ClusterEngine } from '../../engine/cluster/index.js';
 import type { ClusterFigures } from '../../http/metrics/cluster.js';
+import { DrayError } from '../../jobs/errors.js';
 import type { TaskRegistry } from '../../tasks/registry.js';
 import type { TaskLog } from '../../tasks/task.js';
 import { checkBlobs, openBlobs } from '../blobs.js';
@@ -37,13 +38,16 @@ export async function openDeployment(
   config: DeploymentConfig,
 ): Promise<Deployment> {
   const clock = systemClock;
-  const tasks = await knownTasks(config);
   const logger = createLogger(config.logLevel);
   const log = taskLog(logger);
   const place = parseBlobsAddress(config.blobs);
+  const tasks = await knownTasks(config, place);
   const blobs = await openBlobs(place, { clock });
   try {
-    await checkBlobs(place, { clock });
+    await checkBlobs(place, { clock }).catch((error: unknown) => {
+      if (!(error instanceof DrayError) || error.code !== 'unavailable') throw error;
+      log.warn('the blobs cannot be reached yet; what needs them is answered 503', { why: error.message });
+    });
     const engine = await openClusterEngine({
       queue: config.queue,
       state: config.state,
