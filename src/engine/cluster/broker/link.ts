@@ -15,6 +15,9 @@ export interface Address {
 
 const backoff = { firstMs: 100, mostMs: 5_000 } as const;
 const connectMs = 5_000;
+/** What an answer of RabbitMQ may take: a queue without its majority gives none. */
+const answerMs = 5_000;
+const silence = `RabbitMQ has not answered within ${answerMs} ms: it is overloaded, or the queue has no leader (rabbitmqctl list_queues name state leader).`;
 /** How long a closing connection may wait for RabbitMQ's answer, which never comes where it hangs. */
 const closeMs = 2_000;
 
@@ -96,6 +99,25 @@ export class Link {
   /** @throws DrayError `unavailable` while RabbitMQ is away. */
   async confirmChannel(): Promise<ConfirmChannel> {
     return watched(await this.#open().createConfirmChannel());
+  }
+
+  /**
+   * What RabbitMQ answers.
+   * @throws DrayError `unavailable` where it is away or says nothing in time; what it says where it refuses.
+   */
+  async answer<T>(asked: Promise<T>): Promise<T> {
+    const waiting = new AbortController();
+    const late = this.#params.clock.sleep(answerMs, waiting.signal).then(
+      () => Promise.reject(new DrayError('unavailable', silence)),
+      () => new Promise<never>(() => undefined),
+    );
+    try {
+      return await Promise.race([asked, late]);
+    } catch (error) {
+      throw error instanceof DrayError || isRefusal(error) ? error : this.away(error);
+    } finally {
+      waiting.abort();
+    }
   }
 
   away(cause?: unknown): DrayError {
@@ -213,6 +235,21 @@ export class Link {
 /** Ends the socket, which amqplib does not show; the error makes amqplib notice. */
 function destroy(model: ChannelModel): void {
   (model.connection as { stream?: Socket }).stream?.destroy(new Error('the connection was given up'));
+}
+
+/** True where RabbitMQ has answered, and with no: 403 access refused, 404 not found, 405 locked, 406 declared otherwise. */
+export function isRefusal(error: unknown): error is Error & { readonly code: number } {
+  if (!(error instanceof Error)) return false;
+  const code: unknown = (error as { code?: unknown }).code;
+  return typeof code === 'number' && code >= 403 && code <= 406;
+}
+
+export async function closeQuietly(channel: Channel): Promise<void> {
+  try {
+    await channel.close();
+  } catch {
+    // It is closed already, by RabbitMQ or with its connection.
+  }
 }
 
 /** An error of a channel is always followed by `close`; without a listener it would end the process. */
