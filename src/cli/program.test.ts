@@ -126,6 +126,7 @@ describe('a server', () => {
         share: '0.5',
         list: 'x.js',
         string: 'x',
+        name: 'x',
       };
       for (const { name, flag, type, values, schemes } of options.filter(({ modes }) =>
         modes.includes(mode),

@@ -30,6 +30,7 @@ const values = {
   duration: '<time>',
   share: '<share>',
   list: '<list>',
+  name: '<name>',
   string: '<text>',
   address: '<address>',
   switch: '',

@@ -5,7 +5,8 @@ import { deploymentOptions } from './deployment-options.js';
 /** The commands that run something until they are stopped: everything in one process, or a part of it in each. */
 export type Mode = 'serve' | 'api' | 'worker' | 'controller';
 
-type OptionType = 'string' | 'integer' | 'bytes' | 'duration' | 'share' | 'list' | 'switch' | 'address';
+type OptionType =
+  'string' | 'integer' | 'bytes' | 'duration' | 'share' | 'list' | 'name' | 'switch' | 'address';
 
 export interface Option {
   /** camelCase: the key in Config and in the file. */
@@ -60,7 +61,8 @@ export interface Config {
   readonly queue: string | undefined;
   readonly state: string | undefined;
   readonly blobs: string | undefined;
-  readonly prefix: string;
+  readonly allowBuckets: readonly string[];
+  readonly queuePrefix: string;
   readonly types: readonly string[];
   readonly slotsPerWorker: number | undefined;
   readonly minWorkers: number;

@@ -39,6 +39,7 @@ function wanted({ type, schemes = [] }: Option, min: number, max: number): strin
     address: `an address of ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
     string: 'a text',
     list: 'a list',
+    name: '1 to 64 characters of A-Z a-z 0-9 . _ -',
   }[type];
 }
 
@@ -82,5 +83,6 @@ const parsers = {
   share: parseShare,
   integer: (text: string) => (/^\d+$/.test(text) ? Number(text) : undefined),
   switch: (text: string) => switches[text],
+  name: (text: string) => (/^[\w.-]{1,64}$/.test(text) ? text : undefined),
   address: parseAddress,
 };

@@ -2,16 +2,22 @@
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { BlobStore } from '../../blobs/blob-store.js';
+import { isPassing } from '../../blobs/s3/errors.js';
 import { systemClock, type Clock } from '../../clock.js';
 import { parseBlobsAddress, type BlobsPlace } from '../../config/blobs-address.js';
+import type { Mode } from '../../config/options.js';
 import type { DeploymentConfig } from '../../config/read-config.js';
 import { openClusterEngine, type ClusterEngine } from '../../engine/cluster/index.js';
 import type { ClusterFigures } from '../../http/metrics/cluster.js';
+import { DrayError } from '../../jobs/errors.js';
 import type { TaskRegistry } from '../../tasks/registry.js';
 import type { TaskLog } from '../../tasks/task.js';
 import { checkBlobs, openBlobs } from '../blobs.js';
 import { createLogger, taskLog } from '../logger.js';
 import { knownTasks } from '../tasks.js';
+
+/** How long a start waits for the S3 server, in ms. */
+const bucketMs = 3_000;
 
 export interface Deployment {
   readonly config: DeploymentConfig;
@@ -31,19 +37,23 @@ export interface Deployment {
 }
 
 /** @throws DrayError where an option cannot be used, or a server refuses us; nothing is left open then. */
-export async function openDeployment(config: DeploymentConfig): Promise<Deployment> {
+export async function openDeployment(
+  mode: Exclude<Mode, 'serve'>,
+  config: DeploymentConfig,
+): Promise<Deployment> {
   const clock = systemClock;
-  const tasks = await knownTasks(config);
   const logger = createLogger(config.logLevel);
   const log = taskLog(logger);
   const place = parseBlobsAddress(config.blobs);
+  const tasks = await knownTasks(config, place);
   const blobs = await openBlobs(place, { clock });
   try {
-    await checkBlobs(place, { clock });
+    await checkPlace(place, { clock, log });
     const engine = await openClusterEngine({
       queue: config.queue,
       state: config.state,
-      prefix: config.prefix,
+      prefix: config.queuePrefix,
+      name: `dray ${mode}`,
       keepForMs: 1_000 * config.keepFor,
       clock,
       log,
@@ -67,6 +77,16 @@ export async function openDeployment(config: DeploymentConfig): Promise<Deployme
   } catch (error) {
     await blobs.close();
     throw error;
+  }
+}
+
+/** A bucket that cannot be used is an error; a server that is away is waited for, by each request to it. */
+async function checkPlace(place: BlobsPlace, { clock, log }: { clock: Clock; log: TaskLog }): Promise<void> {
+  try {
+    await checkBlobs(place, { clock, patienceMs: bucketMs });
+  } catch (error) {
+    if (!(error instanceof DrayError && isPassing(error.cause))) throw error;
+    log.warn('the S3 server is away', { error: error.message });
   }
 }
 
