@@ -97,6 +97,11 @@ export class MixedLoad {
     this.#allowed = Math.ceil(share * this.#submissions.length);
   }
 
+  /** Nobody waits for the jobs any more. */
+  stop(): void {
+    this.#failure ??= new Error('the load was stopped');
+  }
+
   /** Resolves once all are accepted. @throws Error for an answer that breaks a promise. */
   async submitAll(): Promise<void> {
     await Promise.all(
@@ -180,6 +185,7 @@ export class MixedLoad {
   /** Posts until there is an answer, from whichever server. */
   async #ask(path: string, body: string | undefined, key?: string): Promise<Answer> {
     for (;;) {
+      if (this.#failure !== undefined) throw this.#failure as Error;
       const url = this.#urls[this.#turn++ % this.#urls.length];
       const answer = url === undefined ? undefined : await this.#post(url + path, body, key);
       if (answer) return answer;
@@ -235,6 +241,7 @@ export class MixedLoad {
   /** What is there, from whichever server answers. @throws Error for an answer that does not say to come back. */
   async #get(path: string): Promise<unknown> {
     for (;;) {
+      if (this.#failure !== undefined) throw this.#failure as Error;
       const url = this.#urls[this.#turn++ % this.#urls.length]! + path;
       const answer = await fetch(url).catch(() => undefined);
       if (answer?.ok) return answer.json();

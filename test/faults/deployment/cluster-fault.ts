@@ -36,9 +36,10 @@ export interface ClusterFault extends DeploymentOptions {
   readonly then?: (scene: Scene, ended: readonly Job[]) => Promise<void>;
 }
 
-/** A run that hangs is ended after so long, in ms, and says what it waits for before. */
-const limits = { quick: 300_000, full: 1_800_000 };
-const endMs = { quick: 150_000, full: 600_000 };
+/** In ms: a run that hangs ends by itself, with what its processes have said, before it is cut off. */
+const mostMs = { quick: 200_000, full: 1_700_000 };
+const cutMs = { quick: 300_000, full: 1_800_000 };
+const endMs = { quick: 120_000, full: 600_000 };
 const jobs = { quick: 200, full: 2_000 };
 
 /** By name; undefined in `npm run check`. */
@@ -46,7 +47,7 @@ const chosen = process.env['DRAY_FAULTS_CHOSEN']?.split(',');
 
 export function clusterFault(name: string, promise: string, given: ClusterFault): void {
   if (chosen ? !chosen.includes(name) : given.checked !== true) return;
-  fault(name, promise, (drill) => run(drill, given), limits);
+  fault(name, promise, (drill) => run(drill, given), cutMs);
 }
 
 async function run(drill: Drill, given: ClusterFault): Promise<void> {
@@ -62,33 +63,47 @@ async function run(drill: Drill, given: ClusterFault): Promise<void> {
     others: new Set(),
     tellClients: () => (load.urls = deployment.urls),
   };
+  const tooLong = new AbortController();
+  const late = systemClock.sleep(quick ? mostMs.quick : mostMs.full, tooLong.signal).then(
+    () => Promise.reject(new Error('the run takes too long')),
+    () => undefined,
+  );
   try {
-    scene.tellClients();
-    const sending = load.submitAll();
-    sending.catch(() => undefined); // said where it is awaited
-    const rounds = given.rounds?.[quick ? 'quick' : 'full'] ?? 1;
-    for (let round = 1; round <= rounds; round++) {
-      load.allow(round / rounds);
-      await given.happens(scene);
-      scene.tellClients();
-      drill.say(`${round} of ${rounds}, ${load.accepted.size} jobs accepted`);
-    }
-    await sending;
-    drill.say(
-      `${load.accepted.size} jobs accepted, ${load.unanswered} requests repeated, ${load.refused} put off`,
-    );
-    if (given.meanwhile) {
-      await allEnded(scene, scene.others.size);
-      await given.meanwhile(scene);
-    }
-    const ended = await allEnded(scene);
-    await (given.judge ?? judge)(scene, ended);
-    await checkRecords(scene, ended);
-    await given.then?.(scene, ended);
+    await Promise.race([play(scene, given), late]);
   } catch (error) {
+    load.stop();
     for (const { output } of deployment.all) if (output !== '') drill.say(output);
     throw error;
+  } finally {
+    tooLong.abort();
   }
+}
+
+async function play(scene: Scene, given: ClusterFault): Promise<void> {
+  const { load, drill } = scene;
+  const { quick } = drill;
+  scene.tellClients();
+  const sending = load.submitAll();
+  sending.catch(() => undefined); // said where it is awaited
+  const rounds = given.rounds?.[quick ? 'quick' : 'full'] ?? 1;
+  for (let round = 1; round <= rounds; round++) {
+    load.allow(round / rounds);
+    await given.happens(scene);
+    scene.tellClients();
+    drill.say(`${round} of ${rounds}, ${load.accepted.size} jobs accepted`);
+  }
+  await sending;
+  drill.say(
+    `${load.accepted.size} jobs accepted, ${load.unanswered} requests repeated, ${load.refused} put off`,
+  );
+  if (given.meanwhile) {
+    await allEnded(scene, scene.others.size);
+    await given.meanwhile(scene);
+  }
+  const ended = await allEnded(scene);
+  await (given.judge ?? judge)(scene, ended);
+  await checkRecords(scene, ended);
+  await given.then?.(scene, ended);
 }
 
 async function allEnded({ drill, load, deployment }: Scene, but = 0): Promise<Job[]> {
