@@ -19,7 +19,7 @@ import {
   type ComposeModel,
   type ComposeService,
 } from '../support/compose.js';
-import { bases, dockerfile, image } from '../support/images.js';
+import { assemble, bases, dockerfile, image } from '../support/images.js';
 import { root } from '../support/sources.js';
 
 const ours = ['prepare', 'api', 'controller', 'worker'];
@@ -129,6 +129,8 @@ describe.skipIf(composeTrouble() !== undefined || missing().length > 0)('its com
   /** What the names in the file's addresses are here. */
   const places: [name: string, place: string][] = [];
   let api: string;
+  /** The files of the images, which are the same in all of Dray's. */
+  let app: string;
 
   interface Started {
     readonly process: ReturnType<typeof startProcess>;
@@ -155,7 +157,7 @@ describe.skipIf(composeTrouble() !== undefined || missing().length > 0)('its com
       command: program,
       args,
       env,
-      cwd: root,
+      cwd: app,
       log: join(folder, `${name}-${copy}.log`),
     });
     processes.push(process);
@@ -163,7 +165,7 @@ describe.skipIf(composeTrouble() !== undefined || missing().length > 0)('its com
   }
 
   const healthy = ({ env, healthcheck }: Started): boolean =>
-    spawnSync(healthcheck![0]!, healthcheck!.slice(1), { cwd: root, env: { ...process.env, ...env } })
+    spawnSync(healthcheck![0]!, healthcheck!.slice(1), { cwd: app, env: { ...process.env, ...env } })
       .status === 0;
 
   async function ask(path: string, init: RequestInit = {}): Promise<Response> {
@@ -181,6 +183,7 @@ describe.skipIf(composeTrouble() !== undefined || missing().length > 0)('its com
   }
 
   beforeAll(async () => {
+    app = await assemble('worker', join(folder, 'images'));
     const [rabbit, redis, s3] = await Promise.all([
       startRabbit({
         folder: join(folder, 'rabbitmq'),
@@ -205,7 +208,7 @@ describe.skipIf(composeTrouble() !== undefined || missing().length > 0)('its com
       ['//s3:9000', `//127.0.0.1:${s3.port}`],
       ['/keys/', `${join(folder, 'keys')}/`],
     );
-  });
+  }, 600_000);
   afterAll(async () => {
     await Promise.all(processes.map((process) => process.stop()));
     await Promise.all(servers.map((server) => server.stop()));
