@@ -1,6 +1,5 @@
 /** A fault of a deployment: a mixed load goes on while it happens, and what is left is held against the promises. */
 import { expect } from 'vitest';
-import { checkInvariants } from '../../../src/engine/cluster/invariants.js';
 import { systemClock } from '../../../src/clock.js';
 import type { Job } from '../../support/api.js';
 import { fault, type Drill } from '../fault.js';
@@ -141,11 +140,7 @@ async function judge({ deployment, load, others }: Scene, ended: readonly Job[])
 
 async function checkRecords({ deployment, drill }: Scene, ended: readonly Job[]): Promise<void> {
   const completed = ended.filter(({ status }) => status === 'completed').length;
-  const report = await checkInvariants({
-    state: deployment.redis.url,
-    log: { info: () => undefined, warn: () => undefined },
-    hasBlob: await deployment.hasBlob(),
-  });
+  const report = await deployment.invariants();
   expect(report, 'jobs and completions that Redis counted').toEqual({
     jobs: ended.length,
     completions: completed,
