@@ -4,8 +4,9 @@
  */
 import { expect } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
+import { eventually } from '../../support/eventually.js';
 import { clusterFault } from '../deployment/cluster-fault.js';
-import { cutJournal, journalBytes } from '../deployment/servers.js';
+import { cutJournal, journalBytes, rewriteJournal } from '../deployment/servers.js';
 
 /** An answer may be read so long after the server that gave it was killed, in ms. */
 const readMs = 500;
@@ -14,7 +15,7 @@ const lost: { readonly from: number; readonly to: number }[] = [];
 clusterFault('cluster-lose-second', 'only what was accepted in the second that Redis lost may be gone', {
   appendfsync: 'everysec',
   plain: true,
-  rounds: { full: 5, quick: 1 },
+  rounds: { full: 5, quick: 2 },
   checked: true,
   happens: async ({ deployment, drill }) => {
     const { redis } = deployment;
@@ -29,6 +30,11 @@ clusterFault('cluster-lose-second', 'only what was accepted in the second that R
     await cutJournal(redis, left);
     drill.say(`${after - left} of ${after} bytes are lost`);
     await redis.restart();
+    await eventually(
+      () => deployment.client.ping().catch(() => undefined),
+      (pong) => pong !== undefined,
+    );
+    await rewriteJournal(deployment.client);
   },
   judge: ({ deployment, load, drill }, ended) => {
     const byId = new Map(ended.map((job) => [job.id, job]));

@@ -1,9 +1,11 @@
 /** The servers of a run, which it may kill, start again and empty. Each keeps its port. */
+import type { Redis as RedisClient } from 'ioredis';
 import { readdir, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startRabbit } from '../../../scripts/services/rabbitmq.mjs';
 import { startRedis } from '../../../scripts/services/redis.mjs';
 import { startS3 } from '../../../scripts/services/s3.mjs';
+import { eventually } from '../../support/eventually.js';
 
 interface Running {
   readonly url: string;
@@ -74,15 +76,28 @@ export async function emptyRabbit(rabbit: Rabbit): Promise<void> {
 /** The file to which Redis appends what changes. */
 async function journal(redis: Redis): Promise<string> {
   const folder = join(redis.folder, 'appendonlydir');
-  const name = (await readdir(folder)).filter((file) => file.endsWith('.incr.aof')).sort();
-  return join(folder, name.at(-1)!);
+  const names = (await readdir(folder)).filter((file) => file.endsWith('.incr.aof'));
+  const number = (name: string): number => Number(/(\d+)\.incr/.exec(name)![1]);
+  return join(folder, names.sort((a, b) => number(a) - number(b)).at(-1)!);
 }
 
 export async function journalBytes(redis: Redis): Promise<number> {
   return (await stat(await journal(redis))).size;
 }
 
-/** Takes from Redis, while it is stopped, what it wrote last: as a machine without power does that had not synced. */
+/**
+ * Takes from Redis, while it is stopped, what it wrote last: as a machine without power does that had not synced.
+ * Redis 7.0 leaves the beginning of a transaction in the file that was cut within a command, and at the start after
+ * the next one carries it out: `rewriteJournal` prevents that.
+ */
 export async function cutJournal(redis: Redis, bytes: number): Promise<void> {
   await truncate(await journal(redis), bytes);
+}
+
+export async function rewriteJournal(client: RedisClient): Promise<void> {
+  await client.bgrewriteaof();
+  await eventually(
+    () => client.info('persistence'),
+    (info) => /aof_rewrite_in_progress:0\r[^]*aof_rewrite_scheduled:0\r/.test(info),
+  );
 }
