@@ -5,7 +5,6 @@ import type { BlobStore } from '../../blobs/blob-store.js';
 import { isPassing } from '../../blobs/s3/errors.js';
 import { systemClock, type Clock } from '../../clock.js';
 import { parseBlobsAddress, type BlobsPlace } from '../../config/blobs-address.js';
-import type { Mode } from '../../config/options.js';
 import type { DeploymentConfig } from '../../config/read-config.js';
 import { openClusterEngine, type ClusterEngine } from '../../engine/cluster/index.js';
 import type { ClusterFigures } from '../../http/metrics/cluster.js';
@@ -37,11 +36,9 @@ export interface Deployment {
 }
 
 /** @throws DrayError where an option cannot be used, or a server refuses us; nothing is left open then. */
-export async function openDeployment(
-  mode: Exclude<Mode, 'serve'>,
-  config: DeploymentConfig,
-): Promise<Deployment> {
+export async function openDeployment(config: DeploymentConfig): Promise<Deployment> {
   const clock = systemClock;
+  const name = `${hostname()}:${process.pid}`;
   const logger = createLogger(config.logLevel);
   const log = taskLog(logger);
   const place = parseBlobsAddress(config.blobs);
@@ -53,7 +50,7 @@ export async function openDeployment(
       queue: config.queue,
       state: config.state,
       prefix: config.queuePrefix,
-      name: `dray ${mode}`,
+      process: name,
       keepForMs: 1_000 * config.keepFor,
       clock,
       log,
@@ -68,7 +65,7 @@ export async function openDeployment(
       clock,
       logger,
       log,
-      process: `${hostname()}:${process.pid}`,
+      process: name,
       close: async () => {
         await engine.close();
         await blobs.close();
