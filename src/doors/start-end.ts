@@ -142,6 +142,11 @@ function view(job: Job): StartEndJob {
   };
 }
 
+/** What these clients read of a job that has ended in their own database: `HGETALL job.<id>`. */
+export function startEndEntry(job: Job): { key: string; fields: Record<string, string> } {
+  return { key: `job.${job.id}`, fields: view(job) };
+}
+
 function sendFailure(
   error: unknown,
   request: FastifyRequest,

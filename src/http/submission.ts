@@ -90,7 +90,10 @@ async function submitAll(
   try {
     const admitted = await admitAll({ ...dependencies, uploads });
     const once = fingerprint && { ...fingerprint.once(), ...(full && { onlyKnown: true }) };
-    const answer = await dependencies.engine.submit({ jobs: admitted, ...(once && { once }) });
+    const jobs = admitted.map((job) =>
+      dependencies.projected.has(job.type) ? { ...job, projection: job.type } : job,
+    );
+    const answer = await dependencies.engine.submit({ jobs, ...(once && { once }) });
     if (answer.kind === 'unknown') throw full!;
     if (answer.kind === 'conflict') {
       throw new DrayError(

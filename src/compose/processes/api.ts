@@ -1,5 +1,6 @@
 /** `dray api`: requests in, answers out. It runs no job. */
 import { Metrics } from '../../http/metrics.js';
+import { startEndType } from '../../tasks/start-end.js';
 import { openAccess } from '../access.js';
 import { startApi } from '../api.js';
 import { diskOf } from '../housekeeping.js';
@@ -18,7 +19,7 @@ export async function startApiProcess(deployment: Deployment): Promise<RunningSe
     metrics,
     doorkeeper,
     healthy: () => true,
-    projected: new Set(),
+    projected: new Set([startEndType]),
   });
   let closing: Promise<void> | undefined;
   return {

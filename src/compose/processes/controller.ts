@@ -1,12 +1,15 @@
 /** `dray controller`: of several one leads; it keeps time for the jobs, keeps house, and says how many workers there should be. */
 import { Leader, type Duties } from '../../control/leader.js';
 import { Planner, staleMs, type PoolView } from '../../control/planner.js';
+import { Projections } from '../../control/projections.js';
 import { Reconciler } from '../../control/reconciler.js';
 import { startHealthServer } from '../../http/health.js';
 import { Metrics } from '../../http/metrics.js';
 import { scaling } from '../../jobs/limits.js';
 import type { ScalingPlan } from '../../jobs/scaling.js';
+import { startEndType } from '../../tasks/start-end.js';
 import { createRetention, diskOf } from '../housekeeping.js';
+import { openStartEndState } from '../start-end-state.js';
 import type { RunningServer } from '../until-stopped.js';
 import { clusterFigures, sharedSources, type Deployment } from './deployment.js';
 
@@ -44,13 +47,29 @@ export async function startControllerProcess(deployment: Deployment): Promise<Ru
 
 /** What only one controller does; for a moment two may. */
 function beginDuties(deployment: Deployment): Duties {
-  const { engine, blobs, blobFolder, clock, log } = deployment;
+  const { config, engine, blobs, blobFolder, clock, log } = deployment;
   const reconciler = new Reconciler({ engine, clock, log });
   const retention = createRetention({ ...deployment, disk: diskOf(blobs, blobFolder) });
   const planner = createPlanner(deployment);
-  const services = [reconciler, retention, planner];
+  const startEnd = openStartEndState({
+    address: config.startEndState,
+    state: config.state,
+    keepForMs: 1_000 * config.keepFor,
+  });
+  const projections = new Projections({
+    engine,
+    projections: new Map([[startEndType, startEnd.project]]),
+    clock,
+    log,
+  });
+  const services = [reconciler, retention, planner, projections];
   for (const service of services) service.start();
-  return { stop: () => Promise.all(services.map((service) => service.stop())) };
+  return {
+    stop: async () => {
+      await Promise.all(services.map((service) => service.stop()));
+      startEnd.close();
+    },
+  };
 }
 
 function createPlanner({ config, engine, tasks, clock, log }: Deployment): Planner {

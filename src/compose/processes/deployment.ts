@@ -15,6 +15,9 @@ import { checkBlobs, openBlobs } from '../blobs.js';
 import { createLogger, taskLog } from '../logger.js';
 import { knownTasks } from '../tasks.js';
 
+/** How long a start waits for the S3 server, in ms. */
+const bucketMs = 3_000;
+
 export interface Deployment {
   readonly config: DeploymentConfig;
   readonly engine: ClusterEngine;
@@ -44,10 +47,7 @@ export async function openDeployment(
   const tasks = await knownTasks(config, place);
   const blobs = await openBlobs(place, { clock });
   try {
-    await checkBlobs(place, { clock }).catch((error: unknown) => {
-      if (!(error instanceof DrayError) || error.code !== 'unavailable') throw error;
-      log.warn('the blobs cannot be reached yet; what needs them is answered 503', { why: error.message });
-    });
+    await checkPlace(place, { clock, log });
     const engine = await openClusterEngine({
       queue: config.queue,
       state: config.state,
@@ -76,6 +76,16 @@ export async function openDeployment(
   } catch (error) {
     await blobs.close();
     throw error;
+  }
+}
+
+/** A bucket that cannot be used is an error; a server that is away is waited for, by each request to it. */
+async function checkPlace(place: BlobsPlace, { clock, log }: { clock: Clock; log: TaskLog }): Promise<void> {
+  try {
+    await checkBlobs(place, { clock, patienceMs: bucketMs });
+  } catch (error) {
+    if (!(error instanceof DrayError) || error.code !== 'unavailable') throw error;
+    log.warn('the S3 server is away', { error: error.message });
   }
 }
 
