@@ -2,7 +2,6 @@
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { BlobStore } from '../../blobs/blob-store.js';
-import { isPassing } from '../../blobs/s3/errors.js';
 import { systemClock, type Clock } from '../../clock.js';
 import { parseBlobsAddress, type BlobsPlace } from '../../config/blobs-address.js';
 import type { DeploymentConfig } from '../../config/read-config.js';
@@ -82,7 +81,7 @@ async function checkPlace(place: BlobsPlace, { clock, log }: { clock: Clock; log
   try {
     await checkBlobs(place, { clock, patienceMs: bucketMs });
   } catch (error) {
-    if (!(error instanceof DrayError && isPassing(error.cause))) throw error;
+    if (!(error instanceof DrayError) || error.code !== 'unavailable') throw error;
     log.warn('the S3 server is away', { error: error.message });
   }
 }
