@@ -235,7 +235,8 @@ describe.skipIf(given === undefined)('a bucket', () => {
 
     test('where it does not exist', async () => {
       await expect(checkBucket({ ...place, bucket: 'no-such-bucket' })).rejects.toMatchObject({
-        code: 'unavailable',
+        code: 'invalid-request',
+        field: 'blobs',
         message: expect.stringContaining('There is no bucket "no-such-bucket"') as string,
       });
     });
@@ -249,7 +250,8 @@ describe.skipIf(given === undefined)('a bucket', () => {
       try {
         const checked = checkBucket(place).catch((error: unknown) => error as Error);
         expect(await checked).toMatchObject({
-          code: 'unavailable',
+          code: 'invalid-request',
+          field: 'blobs',
           message: expect.stringMatching(/refuses the credentials.*check AWS_ACCESS_KEY_ID/) as string,
         });
         expect((await checked)?.message).not.toContain(value);

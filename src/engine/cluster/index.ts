@@ -134,7 +134,7 @@ class RedisRabbitEngine implements ClusterEngine {
     this.#keepForMs = keepForMs;
     this.#mostUnsent = params.options.mostUnsent ?? defaultMostUnsent;
     this.fleet = new RedisFleet(link);
-    this.#store = new Store({ link, broker, time });
+    this.#store = new Store({ link, broker, clock, time });
     this.#handOut = new HandOut({ store: this.#store, broker, clock, log, keepForMs, lingerMs, gatherMs });
     this.#maintenance = new Maintenance({
       store: this.#store,

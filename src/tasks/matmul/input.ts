@@ -42,8 +42,7 @@ const layout = {
   dtype: StoredDtype,
   order: Type.Union([Type.Literal('C'), Type.Literal('F')]),
 };
-const Layout = Type.Object(layout);
-export type Layout = Static<typeof Layout>;
+export type Layout = Static<Type.TObject<typeof layout>>;
 
 /** Elements inside of a blob. */
 export const RawBlob = Type.Object(

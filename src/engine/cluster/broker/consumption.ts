@@ -104,7 +104,7 @@ export class ChannelConsumption implements Consumption {
     // A tag that RabbitMQ does not know any more would end the channel: take the highest one that is still open.
     let tag = upTo.sequence;
     while (tag > this.#settledUpTo && this.#settled.has(tag)) tag -= 1;
-    if (tag > this.#settledUpTo) this.#channel.ack(messageOf(tag), true);
+    if (tag > this.#settledUpTo) this.#settle((channel) => channel.ack(messageOf(tag), true));
     for (const one of this.#settled) if (one <= upTo.sequence) this.#settled.delete(one);
     this.#settledUpTo = upTo.sequence;
   }
@@ -120,9 +120,9 @@ export class ChannelConsumption implements Consumption {
     const { sequence } = delivery;
     if (this.#ended || sequence <= this.#settledUpTo || this.#settled.has(sequence)) return;
     this.#settled.add(sequence);
-    if (sent) this.#channel.ack(message);
+    if (sent) this.#settle((channel) => channel.ack(message));
     // Where publishing is not possible now, RabbitMQ moves it by itself; it cannot add our reason.
-    else this.#channel.nack(message, false, false);
+    else this.#settle((channel) => channel.nack(message, false, false));
   }
 
   /**
@@ -138,6 +138,14 @@ export class ChannelConsumption implements Consumption {
       }
     }
     return this.#closing;
+  }
+
+  #settle(say: (channel: Channel) => void): void {
+    try {
+      say(this.#channel);
+    } catch {
+      // The connection is being closed, and RabbitMQ has everything back.
+    }
   }
 
   #receive(message: ConsumeMessage | null): void {

@@ -28,7 +28,11 @@ export async function drainDeadLetters(params: {
       const message = await link.answer(channel.get(topology.dead));
       if (!message) break;
       if (!(await params.handle(letterOf(message)))) continue;
-      channel.ack(message);
+      try {
+        channel.ack(message);
+      } catch (error) {
+        throw link.away(error);
+      }
       done += 1;
     }
     return done;

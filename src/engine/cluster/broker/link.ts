@@ -27,17 +27,29 @@ const closeMs = 2_000;
  */
 export function parseAddress(url: string, heartbeatS = 5): Address {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (!parsed?.hostname || !['amqp:', 'amqps:'].includes(parsed.protocol)) {
+  const vhost = parsed && decoded(parsed.pathname.slice(1));
+  if (!parsed?.hostname || !['amqp:', 'amqps:'].includes(parsed.protocol) || vhost === undefined) {
     throw new DrayError(
       'invalid-request',
-      'queue: must be amqp://user:password@host:port/vhost, or amqps:// for TLS; what is special in a password is percent-encoded',
+      'queue: must be amqp://user:password@host:port/vhost, or amqps:// for TLS; what is special in a password or vhost is percent-encoded',
       { field: 'queue' },
     );
   }
   if (!parsed.searchParams.has('heartbeat')) parsed.searchParams.set('heartbeat', String(heartbeatS));
-  const vhost = decodeURIComponent(parsed.pathname.slice(1)) || '/';
   const port = parsed.port || (parsed.protocol === 'amqp:' ? '5672' : '5671');
-  return { url: parsed.href, shown: `${parsed.hostname}:${port}, vhost ${vhost}`, vhost };
+  return {
+    url: parsed.href,
+    shown: `${parsed.hostname}:${port}, vhost ${vhost || '/'}`,
+    vhost: vhost || '/',
+  };
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
 }
 
 interface LinkParams {
@@ -126,7 +138,11 @@ export class Link {
 
   /** Drops the connection, for one that no longer does its work; a new one follows. */
   reset(): void {
-    if (this.#model) void this.#end(this.#model);
+    const model = this.#model;
+    // Where a channel has ended because its connection did, that is known by then.
+    setImmediate(() => {
+      if (model && model === this.#model) void this.#end(model);
+    });
   }
 
   async close(): Promise<void> {
@@ -208,7 +224,7 @@ export class Link {
   #refused(error: unknown, tried: (refusal?: DrayError) => void): void {
     const refusal = refusalOf(error, this.#params.address);
     const reason = refusal?.message ?? (error instanceof Error ? error.message || error.name : String(error));
-    this.#say(refusal ? 'RabbitMQ refuses us' : 'RabbitMQ is away', { reason });
+    this.#say(refusal || isRefusal(error) ? 'RabbitMQ refuses us' : 'RabbitMQ is away', { reason });
     tried(refusal);
   }
 
