@@ -5,10 +5,9 @@
  */
 import { alternate, compare } from './harness/figures.mjs';
 import { startDray } from './harness/dray.mjs';
+import { drainBullmq, drainDray } from './harness/waiting.mjs';
 import { startBullmq } from './peers/bullmq.mjs';
 
-/** What Dray takes at once. */
-const batch = 1_000;
 /** Jobs at a time: on two cores as good as 2, 8 and 16. */
 const sandboxes = 4;
 
@@ -19,28 +18,12 @@ export default {
     const count = ctx.quick ? 4_000 : 20_000;
     const bullmq = await startBullmq(ctx);
     const dray = await startDray(ctx);
-    const drainBullmq = async (where, concurrency) => {
-      const queue = await bullmq.queue(where);
-      const worker = await bullmq.worker(where, { where, concurrency });
-      let before = 0;
-      return async (jobs) => {
-        await queue.pause();
-        for (const inputs of batches(jobs)) {
-          await queue.addBulk(inputs.map((data) => ({ name: 'echo', data })));
-        }
-        const started = performance.now();
-        await queue.resume();
-        const { completed } = await worker.run({ until: before + jobs });
-        const seconds = (performance.now() - started) / 1000;
-        if (completed !== before + jobs) throw new Error(`${completed - before} of ${jobs} jobs completed`);
-        before = completed;
-        return { jobsPerSecond: jobs / seconds };
-      };
-    };
+    const drained = async (where, concurrency) =>
+      drainBullmq(await bullmq.queue(where), await bullmq.worker(where, { where, concurrency }));
     const sides = {
-      inline: await drainBullmq('inline', 100),
-      ours: drainDray(dray),
-      sandboxed: await drainBullmq('sandboxed', sandboxes),
+      inline: await drained('inline', 100),
+      ours: drainDray(dray, 'echo'),
+      sandboxed: await drained('sandboxed', sandboxes),
     };
     for (const drain of Object.values(sides)) await drain(ctx.quick ? 500 : 2_000);
     const { inline, ours, sandboxed } = await alternate(
@@ -56,31 +39,3 @@ export default {
     ];
   },
 };
-
-function drainDray(dray) {
-  return async (jobs) => {
-    await dray.pause('echo');
-    const had = await dray.jobs('echo');
-    let last;
-    for (const inputs of batches(jobs)) {
-      last = (await dray.submitBatch(inputs.map((input) => ({ type: 'echo', input })))).at(-1);
-    }
-    const started = performance.now();
-    await dray.resume('echo');
-    // Jobs are handed out in their order, so hardly anything is left to be asked about after the last of them.
-    await dray.ended(last);
-    for (;;) {
-      const { completed, failed } = await dray.jobs('echo');
-      if (failed > 0) throw new Error(`${failed} jobs failed`);
-      if (completed === (had.completed ?? 0) + jobs) break;
-    }
-    return { jobsPerSecond: jobs / ((performance.now() - started) / 1000) };
-  };
-}
-
-function* batches(jobs) {
-  for (let at = 0; at < jobs; at += batch) {
-    const size = Math.min(batch, jobs - at);
-    yield Array.from({ length: size }, (_, i) => ({ to: 'someone@example.org', order: at + i }));
-  }
-}

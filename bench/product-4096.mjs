@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { alternate, compare, information, median } from './harness/figures.mjs';
 import { fmaPeak } from './harness/machine.mjs';
-import { randomProduct, startDray } from './harness/dray.mjs';
+import { randomProduct } from './harness/client.mjs';
+import { startDray } from './harness/dray.mjs';
 import { startAnswerer } from './harness/process.mjs';
 
 export default {

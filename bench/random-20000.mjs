@@ -3,7 +3,8 @@
  * disk; against a product of 4096² in the same server, before and after it.
  */
 import { information, limit, median } from './harness/figures.mjs';
-import { randomProduct, startDray } from './harness/dray.mjs';
+import { randomProduct } from './harness/client.mjs';
+import { startDray } from './harness/dray.mjs';
 
 export default {
   name: 'random-20000',

@@ -30,6 +30,13 @@ const names = [
   'latency',
   'history',
   'rss',
+  'cluster-drain',
+  'cluster-submits',
+  'cluster-latency',
+  'cluster-burst',
+  'cluster-crash',
+  'cluster-1000',
+  'cluster-10000',
 ];
 
 const { values: options, positionals: chosen } = parseArgs({

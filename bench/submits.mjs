@@ -4,8 +4,8 @@
  */
 import { alternate, compare, information } from './harness/figures.mjs';
 import { startDray } from './harness/dray.mjs';
-import { wrk } from './harness/wrk.mjs';
 import { scoped } from './harness/scoped.mjs';
+import { submitLoad } from './harness/submit-load.mjs';
 import { startBullmq } from './peers/bullmq.mjs';
 
 export default {
@@ -20,14 +20,19 @@ export default {
           const bullmq = await startBullmq(round);
           const queue = await bullmq.queue('jobs');
           const url = await bullmq.service('jobs');
-          return load({ url, warmUp, seconds, stored: async () => (await queue.getJobCounts()).waiting });
+          return submitLoad({
+            url,
+            warmUp,
+            seconds,
+            stored: async () => (await queue.getJobCounts()).waiting,
+          });
         }),
       ours: () =>
         scoped(ctx, 'round', async (round) => {
           const dray = await startDray(round, ['--max-waiting', '10000000']);
           await dray.pause('echo');
           const stored = async () => (await dray.jobs('echo')).pending;
-          return load({ url: `${dray.url}/v1/jobs`, warmUp, seconds, stored });
+          return submitLoad({ url: `${dray.url}/v1/jobs`, warmUp, seconds, stored });
         }),
     });
     const both = (what, unit, of, target = {}) =>
@@ -47,18 +52,3 @@ export default {
     ];
   },
 };
-
-/** @throws Error unless there are as many jobs as requests were answered: an answer without a job is no figure. */
-async function load({ url, warmUp, seconds, stored }) {
-  const connections = 64;
-  const of = (duration) => wrk({ url, script: 'submit.lua', connections, seconds: duration });
-  const warm = await of(warmUp);
-  const run = await of(seconds);
-  const answered = warm.requests + run.requests;
-  const jobs = await stored();
-  // wrk ends without the last answers of its connections, whose jobs may be there.
-  if (jobs < answered || jobs > answered + 2 * connections) {
-    throw new Error(`${answered} requests were answered, and there are ${jobs} jobs`);
-  }
-  return run;
-}

@@ -1,7 +1,7 @@
 // Installs what a fresh checkout lacks: the npm packages, a fast BLAS library, and with --python a virtual
-// environment with numpy and locust, with --browser Chromium, with --services Redis, RabbitMQ, MinIO and a
-// reader of compose files. Silent where nothing is missing. Only failing npm packages end it with an error: everything works without the rest, only
-// slower or less tested.
+// environment with numpy and locust, with --browser Chromium, with --services Redis, RabbitMQ, MinIO and a reader of
+// compose files. Silent where nothing is missing. Only failing npm packages end it with an error: everything works
+// without the rest, only slower or less tested.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

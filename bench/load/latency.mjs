@@ -12,7 +12,7 @@ import { answerWith } from '../harness/answer.mjs';
 import { uniform } from '../harness/matrices.mjs';
 import { Connection, postHead } from './connection.mjs';
 
-const job = { type: 'echo', input: { to: 'someone@example.org', order: 12_345 } };
+const jobOf = (type) => ({ type, input: { to: 'someone@example.org', order: 12_345 } });
 /** Far more than are needed while answers take milliseconds: a server that falls behind gets no more of them. */
 const mostConnections = 256;
 /** How long the last jobs may take, in ms. */
@@ -20,10 +20,10 @@ const patience = 30_000;
 
 /** Each gives `submit()`, which resolves to the job's id, and calls `completed(id)`. */
 const sides = {
-  /** `{ url }`: POST, and server-sent events. */
-  async dray({ url }, completed) {
-    const events = await listen(`${url}/v1/events?type=echo&status=completed`, completed);
-    const poster = posts(`${url}/v1/jobs`);
+  /** `{ url, type? }`: POST, and server-sent events. */
+  async dray({ url, type = 'echo' }, completed) {
+    const events = await listen(`${url}/v1/events?type=${type}&status=completed`, completed);
+    const poster = posts(`${url}/v1/jobs`, jobOf(type));
     return { ...poster, close: () => (events.destroy(), poster.close()) };
   },
 
@@ -34,13 +34,14 @@ const sides = {
     await events.waitUntilReady();
     events.on('completed', ({ jobId }) => completed(jobId));
     if (url !== undefined) {
-      const poster = posts(url);
+      const poster = posts(url, jobOf('echo'));
       return { ...poster, close: () => (poster.close(), events.close()) };
     }
     const queue = openQueue(name, redisPort);
     await queue.waitUntilReady();
+    const { type, input } = jobOf('echo');
     return {
-      submit: async () => (await queue.add(job.type, job.input)).id,
+      submit: async () => (await queue.add(type, input)).id,
       close: async () => (await queue.close(), await events.close()),
     };
   },
@@ -102,7 +103,7 @@ function deferred() {
 }
 
 /** Posts the job on a free connection; where all are busy on a new one, or on the first that is free again. */
-function posts(url) {
+function posts(url, job) {
   const address = new URL(url);
   const body = Buffer.from(JSON.stringify(job));
   const head = postHead(address, body);

@@ -1,18 +1,23 @@
 /** The peer that a team would build in Python: FastAPI, Celery on RabbitMQ, numpy, results in Redis. */
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
+import { connect } from 'amqplib';
 import { request } from '../harness/http.mjs';
-import { freePort, ready, startProcess } from '../harness/process.mjs';
+import { freePort, ready, startAnswerer, startProcess } from '../harness/process.mjs';
 import { startRabbit } from '../../scripts/services/rabbitmq.mjs';
 import { startRedis } from '../../scripts/services/redis.mjs';
 
 const code = fileURLToPath(new URL('./celery/', import.meta.url));
 
-/** uvicorn and Celery with two processes each. Gives the API's address once a product went the whole way. */
-export async function startCelery(ctx) {
-  const redis = await startRedis({ folder: join(ctx.scratch, 'redis'), appendfsync: 'everysec' });
+/**
+ * uvicorn and Celery with two processes each. Resolves once a product went the whole way, or where there is no worker
+ * once the API answers.
+ * @param {{ worker?: boolean, appendfsync?: 'always' | 'everysec' }} options
+ */
+export async function startCelery(ctx, { worker = true, appendfsync = 'everysec' } = {}) {
+  const redis = await startRedis({ folder: join(ctx.scratch, 'celery-redis'), appendfsync });
   ctx.defer(() => redis.stop());
-  const rabbit = await startRabbit({ folder: join(ctx.scratch, 'rabbit') });
+  const rabbit = await startRabbit({ folder: join(ctx.scratch, 'celery-rabbit') });
   ctx.defer(() => rabbit.stop());
   const env = {
     BROKER_URL: rabbit.url,
@@ -28,15 +33,49 @@ export async function startCelery(ctx) {
     return service;
   };
   const port = await freePort();
-  run('celery', ['celery', '-A', 'tasks', 'worker', '--concurrency', '2', '--loglevel', 'WARNING']);
+  if (worker)
+    run('celery', ['celery', '-A', 'tasks', 'worker', '--concurrency', '2', '--loglevel', 'WARNING']);
   const api = run('uvicorn', [
     'uvicorn',
     'service:app',
     ...['--host', '127.0.0.1', '--port', String(port), '--workers', '2', '--log-level', 'warning'],
   ]);
   const url = `http://127.0.0.1:${port}`;
-  await ready(api, () => whole(url));
-  return { url };
+  await ready(api, () => (worker ? whole(url) : answers(url)));
+  return {
+    url,
+    /** How many jobs wait. */
+    async waiting() {
+      const connection = await connect(rabbit.url);
+      const channel = await connection.createChannel();
+      const { messageCount } = await channel.checkQueue('celery');
+      await connection.close();
+      return messageCount;
+    },
+    /** @returns a function that lets so many jobs wait, and then gives how many a second were completed */
+    drain: () => {
+      const log = join(ctx.scratch, 'drain.log');
+      const program = ['drain.py'];
+      const drain = startAnswerer({
+        name: 'drain',
+        command: ctx.python(),
+        args: program,
+        env,
+        cwd: code,
+        log,
+      });
+      ctx.defer(() => drain.stop());
+      return async (jobs) => ({ jobsPerSecond: jobs / (await drain.ask(String(jobs))) });
+    },
+  };
+}
+
+/** Any answer will do: that it does what it should is seen from the jobs that wait. */
+function answers(url) {
+  return fetch(url).then(
+    (response) => response.arrayBuffer().then(() => true),
+    () => false,
+  );
 }
 
 async function whole(url) {

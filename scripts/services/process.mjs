@@ -7,6 +7,12 @@ import { createServer } from 'node:net';
  * Starts a long-running process whose output goes to the end of `log`; its stdout is a pipe where that is said.
  * `detached` lets it outlive this process, and is told its pid at once, to be noted.
  * `stop()` sends SIGTERM, then SIGKILL after ten seconds; `kill()` sends SIGKILL. Both resolve when it is gone.
+ * `fail()` throws an Error with the end of the log.
+ * @param {{ name: string, command: string, args: readonly string[], env?: Readonly<Record<string, string>>,
+ *   cwd?: string, log: string, stdout?: 'log' | 'pipe', ipc?: boolean, detached?: (pid: number) => void }} options
+ * @returns {{ name: string, child: import('node:child_process').ChildProcess, pid: number,
+ *   exited: Promise<number | string>, running(): boolean, stop(): Promise<void>, kill(): Promise<void>,
+ *   fail(reason: string): never }} `exited` gives the exit code, the signal, or why it could not be started
  */
 export function startProcess({ name, command, args, env, cwd, log, stdout = 'log', ipc = false, detached }) {
   const file = openSync(log, 'a', 0o600);
@@ -51,7 +57,6 @@ export function startProcess({ name, command, args, env, cwd, log, stdout = 'log
       child.kill('SIGKILL');
       await exited;
     },
-    /** @throws Error with the end of the log, so that the reason is in the message */
     fail(reason) {
       const tail = readFileSync(log, 'utf8').split('\n').slice(-25).join('\n');
       throw new Error(`${name} ${reason}. The end of its log:\n${tail}`);
@@ -109,7 +114,10 @@ export async function endProcess(noted) {
   }
 }
 
-/** A free loopback port. Another process may take it before it is used; then the start fails and says so. */
+/**
+ * A free loopback port. Another process may take it before it is used; then the start fails and says so.
+ * @returns {Promise<number>}
+ */
 export function freePort() {
   return new Promise((resolve, reject) => {
     const server = createServer();

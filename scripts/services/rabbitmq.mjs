@@ -27,7 +27,8 @@ export function rabbitPrograms() {
  * seconds. Has an epmd of its own too, Erlang's register of node names: one that is started on demand becomes a
  * daemon that outlives the broker.
  * @param {{ folder: string, port?: number, user?: string, password?: string,
- *   config?: Record<string, string | number>, detached?: (pid: number) => void }} options `folder` is made, and is the caller's
+ *   config?: Record<string, string | number>, plugins?: readonly string[],
+ *   detached?: (pid: number) => void }} options `folder` is made, and is the caller's
  *   to remove; `port` is a free one by default; `user` and `password` (guest, guest) are set in a new folder only;
  *   `config` adds lines of rabbitmq.conf
  * @returns {Promise<{ url: string, port: number, pid: number, env: Record<string, string>,
@@ -43,6 +44,7 @@ export async function startRabbit({
   user = 'guest',
   password = 'guest',
   config = {},
+  plugins = [],
   detached,
 }) {
   const programs = rabbitPrograms();
@@ -73,7 +75,7 @@ export async function startRabbit({
     RABBITMQ_PID_FILE: join(home, 'pid'),
     RABBITMQ_CONF_ENV_FILE: file('env.conf', ''),
     RABBITMQ_CONFIG_FILE: file('rabbitmq.conf', configuration(own)),
-    RABBITMQ_ENABLED_PLUGINS_FILE: file('enabled_plugins', '[].\n'),
+    RABBITMQ_ENABLED_PLUGINS_FILE: file('enabled_plugins', `[${plugins.join(',')}].\n`),
     // The start script then turns into the broker, so that the pid that we started is the broker's.
     detached: 'true',
   };

@@ -24,6 +24,7 @@ import {
   type UploadLink,
 } from './blob-store.js';
 import { Bucket, type S3Server } from './s3/bucket.js';
+import { isPassing } from './s3/errors.js';
 import { Links } from './s3/links.js';
 import { infoOf, readRecord, writeRecord, type BlobRecord } from './s3/record.js';
 import { Slots } from './s3/slots.js';
@@ -66,7 +67,7 @@ export function openS3Blobs(options: S3Options): BlobStore {
 /**
  * Makes sure that the bucket is there, that it may be listed and written, and that the server knows conditional
  * writes.
- * @throws DrayError `unavailable` that says what to do.
+ * @throws DrayError `invalid-request` that says what to do; `unavailable` where nobody answers.
  */
 export async function checkBucket(options: S3Options): Promise<void> {
   const { bucket: name, prefix, clock, patienceMs = defaultPatienceMs } = options;
@@ -78,10 +79,14 @@ export async function checkBucket(options: S3Options): Promise<void> {
     if (!ignored) return;
     await bucket.remove(key);
     throw new DrayError(
-      'unavailable',
+      'invalid-request',
       `The S3 server of bucket "${name}" does not know conditional writes (If-Match): without them one process ` +
         'may remove what another needs. Use a server that does, such as AWS S3 or MinIO.',
+      { field: 'blobs' },
     );
+  } catch (error) {
+    if (!(error instanceof DrayError) || error.code !== 'unavailable' || isPassing(error.cause)) throw error;
+    throw new DrayError('invalid-request', error.message, { field: 'blobs', cause: error.cause });
   } finally {
     bucket.close();
   }

@@ -3,6 +3,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { systemClock } from '../clock.js';
+import type { BlobsPlace } from '../config/blobs-address.js';
 import type { Config } from '../config/options.js';
 import { Autoscaler } from '../control/autoscaler.js';
 import { Reconciler } from '../control/reconciler.js';
@@ -24,15 +25,16 @@ import { createWorkers } from './workers.js';
 
 /** @throws DrayError where the address, the data folder or an option cannot be used; nothing is left open then. */
 export async function startEmbedded(config: Config): Promise<RunningServer> {
-  const tasks = await knownTasks(config);
   const folder = resolve(config.data);
+  const place = { kind: 'filesystem', folder: join(folder, 'blobs') } as const;
+  const tasks = await knownTasks(config, place);
   const logger = createLogger(config.logLevel);
   const doorkeeper = await openAccess({ config, clock: systemClock, logger });
   await mkdir(folder, { recursive: true });
   // The engine's lock comes first: only the owner of the folder may clean up in it.
   const engine = await openSqliteEngine({ file: join(folder, 'jobs.sqlite'), clock: systemClock });
   try {
-    return await startOn({ engine, tasks, folder, config, logger, doorkeeper });
+    return await startOn({ engine, tasks, folder, place, config, logger, doorkeeper });
   } catch (error) {
     await engine.close();
     throw error;
@@ -43,14 +45,14 @@ async function startOn(params: {
   engine: Engine;
   tasks: TaskRegistry;
   folder: string;
+  place: BlobsPlace;
   config: Config;
   logger: Logger;
   doorkeeper: Doorkeeper;
 }): Promise<RunningServer> {
-  const { engine, tasks, folder, config, logger } = params;
+  const { engine, tasks, folder, place, config, logger } = params;
   const clock = systemClock;
   const log = taskLog(logger);
-  const place = { kind: 'filesystem', folder: join(folder, 'blobs') } as const;
   const blobs = await openBlobs(place, { clock, owner: true });
   await sayKernel(log, config.blas);
   await sayUnchecked(log, join(folder, 'jobs.sqlite'));

@@ -33,7 +33,7 @@ let listener = (message: ToExecutor): void => void early.push(message);
 process.on('message', (message) => listener(message as ToExecutor));
 
 const host = {
-  tasks: await knownTasks(config),
+  tasks: await knownTasks(config, config.blobs),
   blobs: await openBlobs(config.blobs, { writer: config.writer, clock: systemClock, patienceMs }),
   clock: systemClock,
   memoryLimit: config.memoryLimit,

@@ -103,7 +103,7 @@ export function createWorkers(params: {
 }
 
 function executorArgument(params: { config: Config; place: BlobsPlace; writer: string }): string {
-  const { executorMemory, blas, simulate, tasks } = params.config;
+  const { executorMemory, blas, simulate, tasks, allowBuckets } = params.config;
   const argument: ExecutorConfig = {
     parent: process.pid,
     blobs: params.place,
@@ -111,6 +111,7 @@ function executorArgument(params: { config: Config; place: BlobsPlace; writer: s
     memoryLimit: executorMemory,
     simulate,
     tasks,
+    allowBuckets,
     blas,
   };
   return JSON.stringify(argument);

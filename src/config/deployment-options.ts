@@ -32,6 +32,15 @@ export const deploymentOptions: readonly Option[] = [
     doc: 'where large data is: a bucket, such as s3://bucket/prefix?endpoint=http://host:9000, or a folder on a disk that all machines share, such as file:///mnt/dray',
   },
   {
+    name: 'allowBuckets',
+    flag: '--allow-buckets',
+    variable: 'DRAY_ALLOW_BUCKETS',
+    modes: ['api', 'worker'],
+    type: 'list',
+    default: '',
+    doc: 'the buckets, or parts of buckets as bucket/prefix, between commas, from which matrices may be read by url (default: none); they are on the server of --blobs',
+  },
+  {
     name: 'queuePrefix',
     flag: '--queue-prefix',
     variable: 'DRAY_QUEUE_PREFIX',

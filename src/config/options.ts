@@ -61,6 +61,7 @@ export interface Config {
   readonly queue: string | undefined;
   readonly state: string | undefined;
   readonly blobs: string | undefined;
+  readonly allowBuckets: readonly string[];
   readonly queuePrefix: string;
   readonly types: readonly string[];
   readonly slotsPerWorker: number | undefined;

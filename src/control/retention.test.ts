@@ -147,6 +147,18 @@ describe('keeping house', () => {
     expect(await stored()).not.toContain(forgotten);
   });
 
+  it('clears uploads that were begun as long ago and never ended, and leaves the others', async () => {
+    const retention = keeper();
+    const unfinished = await blobs.create({ mediaType: 'text/plain' });
+    clock.advance(day - hour);
+    await retention.keepHouse();
+    expect(blobs.open).toBe(1);
+    clock.advance(2 * hour);
+    await retention.keepHouse();
+    expect(blobs.open).toBe(0);
+    await expect(unfinished.commit()).rejects.toThrow();
+  });
+
   describe('while a submission names a blob that was just found unused', () => {
     /** Submits after the store has answered, and before retention acts on the answer. */
     const racing = (asked: keyof Engine): Engine => {

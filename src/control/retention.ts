@@ -1,4 +1,4 @@
-/** Keeps house: removes finished jobs by age, number and room, their blobs, and blobs that no job uses. */
+/** Keeps house: removes finished jobs by age, number and room, their blobs, blobs that no job uses, and unfinished ones. */
 import type { BlobStore } from '../blobs/blob-store.js';
 import type { Clock } from '../clock.js';
 import type { Engine } from '../engine/engine.js';
@@ -38,7 +38,7 @@ const deletesAtOnce = 8;
 
 export class Retention {
   readonly #engine: Pick<Engine, 'prune' | 'unusedBlobs' | 'counts' | 'list'>;
-  readonly #blobs: Pick<BlobStore, 'list' | 'stat' | 'delete'>;
+  readonly #blobs: Pick<BlobStore, 'list' | 'stat' | 'delete' | 'clear'>;
   readonly #disk: Disk;
   readonly #clock: Clock;
   readonly #log: TaskLog;
@@ -50,7 +50,7 @@ export class Retention {
 
   constructor(params: {
     engine: Pick<Engine, 'prune' | 'unusedBlobs' | 'counts' | 'list'>;
-    blobs: Pick<BlobStore, 'list' | 'stat' | 'delete'>;
+    blobs: Pick<BlobStore, 'list' | 'stat' | 'delete' | 'clear'>;
     disk: Disk;
     clock: Clock;
     log: TaskLog;
@@ -155,11 +155,13 @@ export class Retention {
   }
 
   /**
-   * Asks for one page of blobs which of them no job uses, and goes on there the next time. Ids are in the order in
-   * which the blobs were begun, so the page ends at the first that is too young.
+   * Clears what was begun long ago and never became a blob. Then asks for one page of blobs which of them no job uses,
+   * and goes on there the next time. Ids are in the order in which the blobs were begun, so the page ends at the first
+   * that is too young.
    */
   async #sweep({ sweepBefore }: RetentionPlan): Promise<number> {
     if (this.#stopping) return 0;
+    await this.#blobs.clear({ begunBefore: sweepBefore });
     const after = this.#sweptTo;
     const page = await this.#blobs.list({ limit: sweepPage, ...(after !== undefined && { after }) });
     const old = page.filter((id) => madeAt(id) < sweepBefore);

@@ -64,7 +64,13 @@ export const errorCatalogue = catalogue({
     status: 400,
     permanent: true,
     title: 'This kind of input is not available here',
-    help: 'Inputs by url need the distributed mode; on one machine upload the data as a blob.',
+    help: 'Inputs by url, such as s3://bucket/key.npy, are read by a deployment whose blobs are on S3, from the buckets that --allow-buckets names. Elsewhere upload the data as a blob.',
+  },
+  'unreadable-url': {
+    status: 400,
+    permanent: true,
+    title: 'What the url names cannot be read',
+    help: 'The detail says why: there is no such object, the server has no right to read it, or it is not any more what it was when the job was submitted.',
   },
   'upload-incomplete': {
     status: 400,

@@ -1,6 +1,6 @@
 /** What a check of a store's promises reports. */
 export interface Violation {
-  /** Which promise: `job-state`, `history`, `completions`, `blobs`, `leases`, `keys`, `labels`, `uses` or `file`. */
+  /** Which promise: `job-state`, `history`, `completions`, `blobs`, `leases`, `keys`, `labels`, `uses`, `indexes`, `counts` or `file`. */
   readonly invariant: string;
   readonly job?: string;
   readonly detail: string;

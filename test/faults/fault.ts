@@ -14,7 +14,7 @@ import type { InvariantReport } from '../../src/jobs/invariants.js';
 import { main, startServer, type ServerOptions, type TestServer } from '../support/server.js';
 
 /** Ends a run that hangs, in ms. */
-const mostMs = { quick: 120_000, full: 3_600_000 };
+export const mostMs = { quick: 120_000, full: 3_600_000 };
 
 export class Drill {
   readonly seed: number;
@@ -89,7 +89,12 @@ export async function checkInvariants(data: string): Promise<InvariantReport> {
 }
 
 /** @param name that of the file, by which `npm run faults` knows it. */
-export function fault(name: string, promise: string, run: (drill: Drill) => Promise<void>): void {
+export function fault(
+  name: string,
+  promise: string,
+  run: (drill: Drill) => Promise<void>,
+  limits = mostMs,
+): void {
   const mode = process.env['DRAY_FAULTS'];
   const quick = mode !== 'full';
   test(
@@ -110,6 +115,6 @@ export function fault(name: string, promise: string, run: (drill: Drill) => Prom
         await drill.end();
       }
     },
-    quick ? mostMs.quick : mostMs.full,
+    quick ? limits.quick : limits.full,
   );
 }

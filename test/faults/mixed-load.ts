@@ -53,7 +53,8 @@ export class MixedLoad {
   readonly #comeBack: readonly number[];
   #next = 0;
   #allowed = 0;
-  #url: string | undefined;
+  #urls: readonly string[] = [];
+  #turn = 0;
   #failure: unknown;
 
   /** @param comeBack answers after which a request is sent again. */
@@ -73,7 +74,12 @@ export class MixedLoad {
 
   /** Where the server is; undefined where there is none, and requests wait for the next one. */
   set url(url: string | undefined) {
-    this.#url = url;
+    this.#urls = url === undefined ? [] : [url];
+  }
+
+  /** Where the servers are, which take turns. */
+  set urls(urls: readonly string[]) {
+    this.#urls = urls;
   }
 
   /** Lets so many of all jobs be submitted; the rest waits. */
@@ -94,9 +100,13 @@ export class MixedLoad {
     if (this.#failure !== undefined) throw this.#failure as Error;
   }
 
-  /** The jobs as the server lists them, once all have ended. Those that wait for it are re-driven. */
-  async allEnded(): Promise<Job[]> {
+  /**
+   * The jobs as the server lists them, once all have ended. Those that wait for it are re-driven.
+   * @throws the signal's reason when it aborts before.
+   */
+  async allEnded(signal?: AbortSignal): Promise<Job[]> {
     for (;;) {
+      signal?.throwIfAborted();
       const redriven = await this.#ask(
         '/v1/jobs/redrive',
         JSON.stringify({ status: 'failed', label: 'after=redrive' }),
@@ -124,7 +134,7 @@ export class MixedLoad {
       else if (!wanted.ends.includes(job.status) && !(wanted.cancel && job.status === 'cancelled'))
         wrong.push(`job ${id} is ${job.status}: ${JSON.stringify({ ...job, input: undefined })}`);
       else if (job.status === 'completed' && wanted.result !== undefined) {
-        const result = job.result ?? (await (await fetch(`${this.#url!}/v1/jobs/${id}/result`)).json());
+        const result = job.result ?? (await this.#get(`/v1/jobs/${id}/result`));
         if (!isDeepStrictEqual(result, wanted.result))
           wrong.push(`job ${id} has another result than its own`);
       }
@@ -156,7 +166,8 @@ export class MixedLoad {
   /** Posts until there is an answer, from whichever server. */
   async #ask(path: string, body: string | undefined, key?: string): Promise<Answer> {
     for (;;) {
-      const answer = this.#url === undefined ? undefined : await this.#post(this.#url + path, body, key);
+      const url = this.#urls[this.#turn++ % this.#urls.length];
+      const answer = url === undefined ? undefined : await this.#post(url + path, body, key);
       if (answer) return answer;
       await systemClock.sleep(pauseMs);
     }
@@ -190,9 +201,7 @@ export class MixedLoad {
 
   /** By the counts: a list of all jobs, again and again, would be most of what the server does. */
   async #unfinished(): Promise<number> {
-    const { queues } = (await (await fetch(`${this.#url!}/v1/queues`)).json()) as {
-      queues: { jobs: Record<Status, number> }[];
-    };
+    const { queues } = (await this.#get('/v1/queues')) as { queues: { jobs: Record<Status, number> }[] };
     return queues
       .flatMap(({ jobs }) => statuses.map((status) => (isFinal(status) ? 0 : jobs[status])))
       .reduce((sum, count) => sum + count, 0);
@@ -201,12 +210,24 @@ export class MixedLoad {
   async #list(): Promise<Job[]> {
     const jobs: Job[] = [];
     for (let cursor: string | null = ''; cursor !== null;) {
-      const page = await fetch(`${this.#url!}/v1/jobs?limit=1000${cursor && `&cursor=${cursor}`}`);
-      const answer = (await page.json()) as { jobs: Job[]; nextCursor: string | null };
+      const page = await this.#get(`/v1/jobs?limit=1000${cursor && `&cursor=${cursor}`}`);
+      const answer = page as { jobs: Job[]; nextCursor: string | null };
       jobs.push(...answer.jobs);
       cursor = answer.nextCursor;
     }
     return jobs;
+  }
+
+  /** What is there, from whichever server answers. @throws Error for an answer that does not say to come back. */
+  async #get(path: string): Promise<unknown> {
+    for (;;) {
+      const url = this.#urls[this.#turn++ % this.#urls.length]! + path;
+      const answer = await fetch(url).catch(() => undefined);
+      if (answer?.ok) return answer.json();
+      if (answer && !this.#comeBack.includes(answer.status))
+        throw new Error(`${url}: ${answer.status} ${await answer.text()}`);
+      await systemClock.sleep(pauseMs);
+    }
   }
 }
 

@@ -11,7 +11,9 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const folder = dirname(fileURLToPath(import.meta.url));
-const names = readdirSync(folder).flatMap((file) => /^(.+)\.test\.ts$/.exec(file)?.[1] ?? []);
+const cluster = readdirSync(join(folder, 'cluster')).map((file) => `cluster-${file.replace(/\.ts$/, '')}`);
+const alone = readdirSync(folder).flatMap((file) => /^(.+)\.test\.ts$/.exec(file)?.[1] ?? []);
+const names = [...alone.filter((name) => name !== 'cluster'), ...cluster];
 
 function refuse(message) {
   console.error(
@@ -39,16 +41,18 @@ if (options.list) {
   process.exit(0);
 }
 
-const files = (chosen.length > 0 ? chosen : names).map((name) => `test/faults/${name}.test.ts`);
+const wanted = chosen.length > 0 ? chosen : names;
+const files = wanted.map((name) => `test/faults/${cluster.includes(name) ? 'cluster' : name}.test.ts`);
 const { status } = spawnSync(
   join(folder, '../../node_modules/.bin/vitest'),
-  ['run', ...files, '--no-file-parallelism', '--disable-console-intercept'],
+  ['run', ...new Set(files), '--no-file-parallelism', '--disable-console-intercept'],
   {
     cwd: join(folder, '../..'),
     stdio: 'inherit',
     env: {
       ...process.env,
       DRAY_FAULTS: options.quick ? 'quick' : 'full',
+      DRAY_FAULTS_CHOSEN: wanted.join(),
       ...(options.seed !== undefined && { DRAY_SEED: options.seed }),
     },
   },

@@ -5,7 +5,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from tasks import app as celery
-from tasks import product
+from tasks import note, product
 
 app = FastAPI()
 
@@ -29,6 +29,16 @@ class Matrices(BaseModel):
 @app.post("/matrix_multiplication/", status_code=202)
 def multiply(body: Matrices) -> dict[str, str]:
     return {"id": product.delay(body.A, body.B).id}
+
+
+class Job(BaseModel):
+    type: str
+    input: dict
+
+
+@app.post("/jobs", status_code=202)
+def job(body: Job) -> dict[str, str]:
+    return {"id": note.delay(body.input).id}
 
 
 @app.get("/products/{id}")

@@ -57,8 +57,10 @@ function isOfNetwork(error: unknown): boolean {
   return error instanceof Error && (typeof code === 'string' || /aborted|socket hang up/.test(error.message));
 }
 
+/** MinIO hides it in the text of an internal error, unless it has noticed before. */
 function isFull(error: unknown): boolean {
-  return isStatus(error, 507) || fullNames.test(answerOf(error).name);
+  if (isStatus(error, 507) || fullNames.test(answerOf(error).name)) return true;
+  return error instanceof Error && isStatus(error, 500) && /no space left on device/.test(error.message);
 }
 
 /** Where the store is, for messages. */

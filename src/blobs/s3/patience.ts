@@ -29,22 +29,33 @@ export async function insist<T>(
 ): Promise<T> {
   const began = clock.monotonic();
   for (let pause = firstPauseMs; ; pause = Math.min(2 * pause, longestPauseMs)) {
-    const abort = new AbortController();
-    const onAbort = (): void => abort.abort(signal?.reason);
+    const tried = await attempt(clock, tryMs, run, signal);
+    if ('value' in tried) return tried.value;
     signal?.throwIfAborted();
-    signal?.addEventListener('abort', onAbort, { once: true });
-    const cancelTimer = clock.after(tryMs, () => abort.abort(new TooSlow(`no answer within ${tryMs} ms`)));
-    try {
-      return await run(abort.signal);
-    } catch (error) {
-      signal?.throwIfAborted();
-      const failure: unknown = abort.signal.aborted ? abort.signal.reason : error;
-      const wait = pause * (0.5 + clock.random() / 2); // so that those who failed together do not come together
-      if (!isPassing(failure) || clock.monotonic() - began + wait > patienceMs) throw failure;
-      await clock.sleep(wait, signal);
-    } finally {
-      cancelTimer();
-      signal?.removeEventListener('abort', onAbort);
-    }
+    const wait = pause * (0.5 + clock.random() / 2); // so that those who failed together do not come together
+    const late = clock.monotonic() - began + wait > patienceMs;
+    if (late || !isPassing(tried.error)) throw tried.error;
+    await clock.sleep(wait, signal);
+  }
+}
+
+async function attempt<T>(
+  clock: Clock,
+  tryMs: number,
+  run: (signal: AbortSignal) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<{ readonly value: T } | { readonly error: unknown }> {
+  signal?.throwIfAborted();
+  const abort = new AbortController();
+  const onAbort = (): void => abort.abort(signal?.reason);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  const cancelTimer = clock.after(tryMs, () => abort.abort(new TooSlow(`no answer within ${tryMs} ms`)));
+  try {
+    return { value: await run(abort.signal) };
+  } catch (error) {
+    return { error: abort.signal.aborted ? abort.signal.reason : error };
+  } finally {
+    cancelTimer();
+    signal?.removeEventListener('abort', onAbort);
   }
 }

@@ -42,10 +42,10 @@ export async function openDeployment(
   config: DeploymentConfig,
 ): Promise<Deployment> {
   const clock = systemClock;
-  const tasks = await knownTasks(config);
   const logger = createLogger(config.logLevel);
   const log = taskLog(logger);
   const place = parseBlobsAddress(config.blobs);
+  const tasks = await knownTasks(config, place);
   const blobs = await openBlobs(place, { clock });
   try {
     await checkPlace(place, { clock, log });

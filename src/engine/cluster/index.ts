@@ -38,6 +38,8 @@ export interface ClusterOptions {
   readonly lingerMs?: number;
   /** For how long what waited in a queue is waited for when it is opened, after the last of it came, in ms. */
   readonly gatherMs?: number;
+  /** So many messages may wait for RabbitMQ while it is away; then submits are refused. */
+  readonly mostUnsent?: number;
 }
 
 /** What the processes of a deployment know of each other. Kept in Redis; each entry ends by itself. */
@@ -101,8 +103,7 @@ const leaseExpired: Failure = {
   permanent: false,
 };
 
-/** So many messages may wait for RabbitMQ while it is away; then submits are refused. */
-const mostUnsent = 100_000;
+const defaultMostUnsent = 100_000;
 const maintainLimit = 1_000;
 const defaultLingerMs = 1_000;
 const defaultGatherMs = 20;
@@ -119,6 +120,7 @@ class RedisRabbitEngine implements ClusterEngine {
   readonly #maintenance: Maintenance;
   readonly #clock: Clock;
   readonly #keepForMs: number;
+  readonly #mostUnsent: number;
   readonly #listeners = new Listeners();
   readonly #stopLooking: () => void;
   #consuming = true;
@@ -130,8 +132,9 @@ class RedisRabbitEngine implements ClusterEngine {
     this.#broker = broker;
     this.#clock = clock;
     this.#keepForMs = keepForMs;
+    this.#mostUnsent = params.options.mostUnsent ?? defaultMostUnsent;
     this.fleet = new RedisFleet(link);
-    this.#store = new Store({ link, broker, time });
+    this.#store = new Store({ link, broker, clock, time });
     this.#handOut = new HandOut({ store: this.#store, broker, clock, log, keepForMs, lingerMs, gatherMs });
     this.#maintenance = new Maintenance({
       store: this.#store,
@@ -147,7 +150,7 @@ class RedisRabbitEngine implements ClusterEngine {
   }
 
   async submit({ jobs, once }: Parameters<Engine['submit']>[0]): ReturnType<Engine['submit']> {
-    const rest = { ...(once && { once }), mostUnsent };
+    const rest = { ...(once && { once }), mostUnsent: this.#mostUnsent };
     const { now, result, sent } = await this.#store.submit(jobs, rest);
     const [kind, detail] = result as readonly [string, unknown];
     switch (kind) {

@@ -55,11 +55,11 @@ type S = string;
 /** static to worker, then token, progress, result, blob, error, history, peak and seq. */
 type RecordTuple = readonly [S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S];
 
-/** @returns the job, and its place in the order of submission. */
-export function readRecord(fields: RecordFields): { job: Job; seq: number } {
+/** @returns the job, its place in the order of submission, and the token of its lease. */
+export function readRecord(fields: RecordFields): { job: Job; seq: number; token: string | null } {
   const [json, status, version, attempt, max, held, created, run, started, finished, worker, ...rest] =
     fields as RecordTuple;
-  const [, progress, result, blob, error, history, peak, seq] = rest;
+  const [token, progress, result, blob, error, history, peak, seq] = rest;
   const part = JSON.parse(json) as StaticPart;
   const job: { -readonly [K in keyof Job]: Job[K] } = {
     ...fixed(part),
@@ -90,7 +90,7 @@ export function readRecord(fields: RecordFields): { job: Job; seq: number } {
     };
     job.attempts = [...job.attempts, ended].slice(-limits.history);
   }
-  return { job, seq: Number(seq) };
+  return { job, seq: Number(seq), token: token === '' ? null : token };
 }
 
 function fixed(part: StaticPart) {

@@ -38,6 +38,8 @@ export class RedisLink {
   readonly #commands: Redis;
   #subscriber: Redis | undefined;
   #away = false;
+  /** What the latest connecting met: the library tells of a refused login only here. */
+  #trouble: Error | undefined;
 
   private constructor(params: { url: string; prefix: string; name: string; log: Log; time: () => string }) {
     this.#url = params.url;
@@ -70,7 +72,7 @@ export class RedisLink {
       await link.#commands.connect();
       await link.#check();
     } catch (error) {
-      const refused = link.#refusal(error);
+      const refused = link.#refusal(error) ?? link.#refusal(link.#trouble);
       if (refused) {
         await link.close();
         throw refused;
@@ -121,10 +123,12 @@ export class RedisLink {
 
   /** A connection of its own: answers to later commands come after what was published before. */
   async subscribe(channel: string, listener: (message: string) => void): Promise<void> {
-    const subscriber = (this.#subscriber ??= this.#connect());
+    const subscriber = (this.#subscriber = this.#connect());
     subscriber.on('message', (_, message: string) => listener(message));
-    await subscriber.connect().catch(() => undefined); // it goes on trying, and subscribes by itself
-    await subscriber.subscribe(channel).catch(() => undefined);
+    // After each connecting anew too. Where it fails the connection is gone again, and the next one follows.
+    const again = () => subscriber.subscribe(channel).catch(() => undefined);
+    subscriber.on('ready', () => void again());
+    await subscriber.connect().then(again, () => undefined);
   }
 
   async ping(): Promise<void> {
@@ -144,17 +148,19 @@ export class RedisLink {
       noDelay: true,
       // A command that was not answered may have been carried out: its caller must know, not have it done twice.
       autoResendUnfulfilledCommands: false,
+      autoResubscribe: false,
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
       commandTimeout: commandMs,
       retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 10), reconnectMs),
     });
-    redis.on('error', () => undefined); // each command says so itself, and 'close' is noted
+    redis.on('error', (error: Error) => (this.#trouble = error)); // each command says so itself, and 'close' is noted
     return redis;
   }
 
   async #check(): Promise<void> {
     const info = await this.#commands.info('server');
+    if (this.#trouble) throw this.#trouble;
     const version = /^redis_version:(\S+)/m.exec(info)?.[1] ?? '0';
     const mode = /^redis_mode:(\S+)/m.exec(info)?.[1];
     if (Number.parseInt(version, 10) < oldestMajor) {
@@ -167,7 +173,7 @@ export class RedisLink {
 
   #refusal(error: unknown): DrayError | undefined {
     if (error instanceof DrayError) return error;
-    const { message } = error as Error;
+    const message = error instanceof Error ? error.message : '';
     if (!refusals.test(message)) return undefined;
     return this.#refused(`refuses us: ${message}. Check user, password and database in the address`);
   }

@@ -27,6 +27,9 @@ export const scriptNames = [
   'reemit',
   'shift-leases',
   'projections',
+  'check-jobs',
+  'check-set',
+  'check-counts',
 ] as const;
 export type ScriptName = (typeof scriptNames)[number];
 

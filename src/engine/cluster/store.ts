@@ -1,4 +1,5 @@
 /** The records in Redis: every operation is one script over a batch, and what it makes ready is published. */
+import type { Clock } from '../../clock.js';
 import { priorities, type Priority } from '../../jobs/priority.js';
 import type { Job, NewJob } from '../engine.js';
 import { Batch } from './batch.js';
@@ -22,14 +23,16 @@ export interface TypeQueues {
 export class Store implements ClaimStore {
   readonly #link: RedisLink;
   readonly #broker: Broker;
+  readonly #clock: Clock;
   readonly #time: () => string;
   readonly #batches = new Map<ScriptName, Batch<object, unknown>>();
   /** Messages that were sent, until what came of them is written down. */
-  readonly #sending = new Set<Promise<void>>();
+  readonly #underWay = new Set<Promise<void>>();
 
-  constructor(params: { link: RedisLink; broker: Broker; time: () => string }) {
+  constructor(params: { link: RedisLink; broker: Broker; clock: Clock; time: () => string }) {
     this.#link = params.link;
     this.#broker = params.broker;
+    this.#clock = params.clock;
     this.#time = params.time;
   }
 
@@ -128,7 +131,7 @@ export class Store implements ClaimStore {
 
   /** Waits for what is under way. */
   async close(): Promise<void> {
-    await Promise.all(this.#sending);
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
   }
 
   async #call(
@@ -152,25 +155,41 @@ export class Store implements ClaimStore {
       const body = writeMessage(numbers, json === '' ? own!.get(id)! : json);
       return { id, type, priority: priority as Priority, emission: numbers.emission, body };
     });
-    const sending = this.#broker.publish(outgoing).then((confirmed) => {
-      const entries = outgoing
-        .filter((_, index) => confirmed[index])
-        .map(({ id, emission }) => `${id} ${emission}`);
-      if (entries.length === 0) return;
-      // Nobody waits for it: an entry that stays is sent again, which changes nothing.
-      const cleared = this.#link
-        .use((redis) => redis.zrem(`${this.#link.prefix}outbox`, ...entries))
-        .catch(() => undefined)
-        .then(() => undefined);
-      this.#sending.add(cleared);
-      void cleared.then(() => this.#sending.delete(cleared));
-    });
-    this.#sending.add(sending);
-    void sending.then(() => this.#sending.delete(sending));
-    return sending;
+    return this.#track(this.#publish(outgoing, 0));
+  }
+
+  /**
+   * A queue that is just being made may refuse its first messages. What is refused again stays in the outbox, for a
+   * leader to send.
+   */
+  async #publish(outgoing: readonly Outgoing[], tried: number): Promise<void> {
+    const confirmed = await this.#broker.publish(outgoing);
+    const entries = outgoing
+      .filter((_, index) => confirmed[index])
+      .map(({ id, emission }) => `${id} ${emission}`);
+    // Nobody waits for it: an entry that stays is sent again, which changes nothing.
+    if (entries.length > 0) void this.#track(this.#clear(entries));
+    const pause = pausesMs[tried];
+    if (entries.length === outgoing.length || pause === undefined || !this.#broker.reachable) return;
+    const refused = outgoing.filter((_, index) => !confirmed[index]);
+    void this.#track(this.#clock.sleep(pause).then(() => this.#publish(refused, tried + 1)));
+  }
+
+  async #clear(entries: readonly string[]): Promise<void> {
+    await this.#link
+      .use((redis) => redis.zrem(`${this.#link.prefix}outbox`, ...entries))
+      .catch(() => undefined);
+  }
+
+  #track(work: Promise<void>): Promise<void> {
+    this.#underWay.add(work);
+    void work.then(() => this.#underWay.delete(work));
+    return work;
   }
 }
 
+/** Before messages that RabbitMQ refused are sent again, in ms. */
+const pausesMs = [20, 200, 1_000];
 const nothing = Promise.resolve();
 
 export interface SubmitAnswer {

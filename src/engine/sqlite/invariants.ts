@@ -4,16 +4,12 @@
  */
 import { existsSync } from 'node:fs';
 import { DrayError } from '../../jobs/errors.js';
-import type { InvariantReport, Violation } from '../../jobs/invariants.js';
-import { transitions, type Event, type Status } from '../../jobs/life-cycle.js';
-import { blobsOf, type Payload } from '../../jobs/payload.js';
-import type { EndedAttempt, Job } from '../engine.js';
+import type { InvariantReport } from '../../jobs/invariants.js';
+import { Findings, type StoredJob } from '../job-invariants.js';
 import { Reader } from './reader.js';
 import { readRecord, recordExpression } from './rows.js';
 import { migrationFiles } from './schema.js';
 
-/** So many violations are told; the rest are counted. */
-const reported = 100;
 const pageSize = 500;
 
 /**
@@ -32,18 +28,7 @@ export async function checkInvariants(params: {
     let jobs = 0;
     for (const page of pages(reader)) {
       jobs += page.length;
-      for (const row of page) for (const violation of checkJob(row)) found.add(violation);
-      for (const { job, uses } of page) {
-        for (const blob of neededBlobs(job, uses)) {
-          if (await params.hasBlob(blob)) continue;
-          const whose = job.result ? 'of its result' : 'that it needs';
-          found.add({
-            invariant: 'blobs',
-            job: job.id,
-            detail: `blob ${blob} ${whose} is missing or damaged`,
-          });
-        }
-      }
+      for (const row of page) await found.look(row, params.hasBlob);
     }
     for (const [invariant, sql, detail] of tableChecks) {
       for (const row of reader.all<{ job: string | null; what: string }>(['job', 'what'], `(${sql})`)) {
@@ -57,24 +42,6 @@ export async function checkInvariants(params: {
     return { jobs, completions, ...found.report() };
   } finally {
     reader.close();
-  }
-}
-
-class Findings {
-  readonly #violations: Violation[] = [];
-  #more = 0;
-
-  get any(): boolean {
-    return this.#violations.length > 0;
-  }
-
-  add(violation: Violation): void {
-    if (this.#violations.length < reported) this.#violations.push(violation);
-    else this.#more += 1;
-  }
-
-  report(): { violations: readonly Violation[]; more: number } {
-    return { violations: this.#violations, more: this.#more };
   }
 }
 
@@ -106,14 +73,7 @@ function damages(reader: Reader): string[] {
   return rows.map(({ quick_check: text }) => text).filter((text) => text !== 'ok');
 }
 
-interface Row {
-  readonly job: Job;
-  readonly token: string | null;
-  /** The blobs that the job is noted to use. */
-  readonly uses: readonly string[];
-}
-
-function* pages(reader: Reader): Generator<Row[]> {
+function* pages(reader: Reader): Generator<StoredJob[]> {
   let after = 0;
   for (;;) {
     const uses = '(SELECT json_group_array(blob) FROM blob_uses WHERE blob_uses.seq = jobs.seq)';
@@ -127,84 +87,6 @@ function* pages(reader: Reader): Generator<Row[]> {
     after = page.at(-1)!.seq;
     yield page;
   }
-}
-
-/** What the end of an attempt does to the job's state. */
-const endings: Readonly<Record<EndedAttempt['outcome'], readonly Event[]>> = {
-  completed: ['complete'],
-  failed: ['retry', 'fail'],
-  expired: ['expire', 'exhaust'],
-  released: ['release'],
-  cancelled: ['cancel'],
-};
-
-/** Where a job can be that no worker has claimed since it was in one of these states, by the life cycle's table. */
-function reachableUnclaimed(from: readonly Status[]): Set<Status> {
-  const states = new Set(from);
-  for (const state of states) {
-    for (const row of transitions) {
-      if (row.event !== 'claim' && row.from.includes(state)) states.add(row.to);
-    }
-  }
-  return states;
-}
-
-const atFirst = reachableUnclaimed(['scheduled', 'pending']);
-const after = Object.fromEntries(
-  Object.entries(endings).map(([outcome, events]) => {
-    const ends = transitions.filter(({ event }) => events.includes(event)).map(({ to }) => to);
-    return [outcome, reachableUnclaimed(ends)];
-  }),
-) as Record<EndedAttempt['outcome'], Set<Status>>;
-
-function* checkJob({ job, token }: Row): Generator<Violation> {
-  const { id, status, attempts, attempt, maxAttempts } = job;
-  const say = (invariant: string, detail: string): Violation => ({ invariant, job: id, detail });
-  const running = status === 'in-progress';
-  const final = status === 'completed' || status === 'failed' || status === 'cancelled';
-  if (running !== (token !== null) || (running && job.worker === undefined))
-    yield say('leases', `${status}, ${token === null ? 'without' : 'with'} a lease`);
-  if ((status === 'scheduled') !== (job.runAt !== undefined))
-    yield say('job-state', `${status}, due ${job.runAt ?? 'never'}`);
-  if (final !== (job.finishedAt !== undefined))
-    yield say('job-state', `${status}, ended ${job.finishedAt ?? 'never'}`);
-  if ((status === 'completed') !== (job.result !== undefined))
-    yield say('job-state', `${status} and result disagree`);
-  if (status === 'failed' && job.error === undefined) yield say('job-state', 'failed without an error');
-  if (job.held && (status !== 'pending' || job.key === undefined))
-    yield say('keys', `${status} and held${job.key === undefined ? ' without a key' : ''}`);
-  if (attempt > maxAttempts) yield say('job-state', `attempt ${attempt} of ${maxAttempts}`);
-
-  for (const [index, one] of attempts.entries()) {
-    const next = attempts[index + 1]?.attempt;
-    if (next !== undefined && !after[one.outcome].has('pending'))
-      yield say('history', `an attempt after one that was ${one.outcome}`);
-    if (next !== undefined && next !== counted(one) + 1)
-      yield say('history', `attempt ${next} after ${one.attempt}, which was ${one.outcome}`);
-  }
-  const last = attempts.at(-1);
-  const reachable = last ? after[last.outcome] : atFirst;
-  if (!reachable.has(running ? 'pending' : status))
-    yield say('history', `${status} after ${last ? `an attempt that was ${last.outcome}` : 'no attempt'}`);
-  const expected = (last ? counted(last) : 0) + (running ? 1 : 0);
-  if (attempt !== expected) yield say('history', `attempt ${attempt}, but its history says ${expected}`);
-}
-
-/** The number of counted attempts after it. */
-function counted({ attempt, outcome }: EndedAttempt): number {
-  return outcome === 'released' ? attempt - 1 : attempt;
-}
-
-/** Those without which the job cannot run, or its result cannot be read. */
-function neededBlobs(job: Job, uses: readonly string[]): Set<string> {
-  const { status, input, result } = job;
-  if (result) return new Set(blobsIn(result, 'result'));
-  const waits = status === 'scheduled' || status === 'pending' || status === 'in-progress';
-  return new Set(waits ? [...blobsIn(input, 'input'), ...uses] : []);
-}
-
-function blobsIn(payload: Payload, field: string): readonly string[] {
-  return 'blob' in payload ? [payload.blob] : blobsOf(payload.inline, field);
 }
 
 /** Queries that give a row for each violation: the job, where it is one's, and what is wrong. */

@@ -1,10 +1,11 @@
 /** What the schema of `matmul` cannot say, checked before a job is queued. */
 import { DrayError } from '../../jobs/errors.js';
 import type { AdmitContext } from '../task.js';
-import { checkBlobMatrix } from './blob-matrix.js';
 import type { MatmulInput, Matrix } from './input.js';
 import { largestDimension } from './kernel/kernel.js';
 import { readNpy } from './npy.js';
+import { bytesOfBlob, type StoredBytes, type UrlObjects } from './stored-bytes.js';
+import { checkLayout } from './stored-matrix.js';
 
 interface Shape {
   rows: number;
@@ -12,13 +13,17 @@ interface Shape {
 }
 
 /**
- * The input to store: `.npy` blobs are replaced by what their headers say.
- * @throws DrayError `invalid-matrix`, `invalid-npy`, `blob-not-found`, `unsupported-source`, `limit-exceeded` or
- * `shape-mismatch`, each naming the field.
+ * The input to store: `.npy` files are replaced by what their headers say.
+ * @throws DrayError `invalid-matrix`, `invalid-npy`, `blob-not-found`, `unsupported-source`, `unreadable-url`,
+ * `limit-exceeded` or `shape-mismatch`, each naming the field.
  */
-export async function admitMatmul(input: MatmulInput, context: AdmitContext): Promise<MatmulInput> {
-  const a = await admitMatrix(input.a, 'input.a', context);
-  const b = await admitMatrix(input.b, 'input.b', context);
+export async function admitMatmul(
+  input: MatmulInput,
+  context: AdmitContext,
+  urls: UrlObjects,
+): Promise<MatmulInput> {
+  const a = await admitMatrix(input.a, 'input.a', context, urls);
+  const b = await admitMatrix(input.b, 'input.b', context, urls);
   if (a.shape.cols !== b.shape.rows)
     throw new DrayError(
       'shape-mismatch',
@@ -39,6 +44,7 @@ async function admitMatrix(
   matrix: Matrix,
   field: string,
   context: AdmitContext,
+  urls: UrlObjects,
 ): Promise<{ matrix: Matrix; shape: Shape }> {
   if (Array.isArray(matrix)) {
     const shape = shapeOfRows(matrix, field);
@@ -49,16 +55,25 @@ async function admitMatrix(
     checkSize(matrix.random, field, field, context);
     return { matrix, shape: matrix.random };
   }
-  if ('url' in matrix)
-    throw new DrayError(
-      'unsupported-source',
-      `${field}: inputs by url need the distributed mode; upload the data as a blob`,
-      { field },
-    );
-  const raw = 'rows' in matrix ? matrix : await readNpy(context.blobs, matrix.blob, field);
-  checkSize(raw, field, field, context);
-  if ('rows' in matrix) await checkBlobMatrix(context.blobs, raw, field);
-  return { matrix: raw, shape: raw };
+  const { bytes, origin } = await openStored(matrix, field, context, urls);
+  const layout = 'rows' in matrix ? matrix : await readNpy(bytes, field);
+  checkSize(layout, field, field, context);
+  checkLayout(layout, bytes.size, field);
+  return { matrix: { ...layout, ...origin }, shape: layout };
+}
+
+/** The bytes of a stored matrix, and how the job's record names them: an object by what it is now. */
+async function openStored(
+  matrix: Extract<Matrix, { blob: string } | { url: string }>,
+  field: string,
+  context: AdmitContext,
+  urls: UrlObjects,
+): Promise<{ bytes: StoredBytes; origin: { blob: string } | { url: string; version: string } }> {
+  if ('blob' in matrix) {
+    return { bytes: await bytesOfBlob(context.blobs, matrix.blob, field), origin: { blob: matrix.blob } };
+  }
+  const object = await urls.open({ ...matrix, field });
+  return { bytes: object, origin: { url: matrix.url, version: object.version } };
 }
 
 function shapeOfRows(rows: readonly (readonly number[])[], field: string): Shape {

@@ -14,6 +14,7 @@ import { representOutput } from './represent.js';
 import { workOf } from './shape.js';
 import { simulateProduct } from './simulate.js';
 import { openSource } from './source.js';
+import { noUrls, type UrlObjects } from './stored-bytes.js';
 
 export interface MatmulOptions {
   /** Path of the CBLAS library, or `none` for the TypeScript kernel; by default the first known one that loads. */
@@ -22,12 +23,14 @@ export interface MatmulOptions {
   environment: NodeJS.ProcessEnv;
   /** Above 0 nothing is multiplied: each attempt holds its slot for so long and says so in its output. */
   simulateSeconds?: number;
+  /** What inputs by url are read from; by default there are none. */
+  urls?: UrlObjects;
   clock?: Clock;
 }
 
 /** The task; its kernel is loaded by the first run of a process. */
 export function createMatmul(options: MatmulOptions) {
-  const { blas: path, environment, simulateSeconds = 0, clock = systemClock } = options;
+  const { blas: path, environment, simulateSeconds = 0, urls = noUrls, clock = systemClock } = options;
   const simulated = simulateSeconds > 0;
   let loaded: Promise<LoadedKernel> | undefined;
   const kernelFor = async (context: TaskContext): Promise<Kernel> => {
@@ -43,12 +46,12 @@ export function createMatmul(options: MatmulOptions) {
     input: MatmulInput,
     output: MatmulOutput,
     fields: { a: matrixField, b: matrixField },
-    admit: admitMatmul,
+    admit: (input, context) => admitMatmul(input, context, urls),
     work: (input) => (simulated ? 1 : workOf(input)),
     run: async (input, context) =>
       simulated
         ? simulateProduct(input, simulateSeconds, context, clock)
-        : run(input, context, await kernelFor(context), clock),
+        : run(input, context, { kernel: await kernelFor(context), urls, clock }),
     represent: representOutput,
   });
 }
@@ -56,14 +59,13 @@ export function createMatmul(options: MatmulOptions) {
 async function run(
   input: MatmulInput,
   context: TaskContext,
-  kernel: Kernel,
-  clock: Clock,
+  { kernel, urls, clock }: { kernel: Kernel; urls: UrlObjects; clock: Clock },
 ): Promise<MatmulProduct> {
   const start = clock.monotonic();
   const { blobs, signal } = context;
   const dtype = input.dtype ?? 'float64';
-  const a = await openSource(blobs, input.a, 'input.a');
-  const b = await openSource(blobs, input.b, 'input.b');
+  const a = await openSource(blobs, input.a, 'input.a', urls);
+  const b = await openSource(blobs, input.b, 'input.b', urls);
   const [rows, cols] = [a.rows, b.cols];
   const size = { m: rows, k: a.cols, n: cols, elementSize: elementSize(dtype) };
   const planned = plan({ ...size, budget: context.memoryLimit - memoryOverhead(context.threads()) });

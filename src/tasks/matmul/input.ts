@@ -34,16 +34,19 @@ export const NpyBlob = Type.Object(
   { additionalProperties: false },
 );
 
-/** Little-endian elements inside of a blob, `rows` × `cols`, from byte `offset` on. */
+/** Little-endian elements, `rows` × `cols`, from byte `offset` on. */
+const layout = {
+  offset: Type.Integer({ minimum: 0 }),
+  rows: dimension,
+  cols: dimension,
+  dtype: StoredDtype,
+  order: Type.Union([Type.Literal('C'), Type.Literal('F')]),
+};
+export type Layout = Static<Type.TObject<typeof layout>>;
+
+/** Elements inside of a blob. */
 export const RawBlob = Type.Object(
-  {
-    blob: Type.String({ format: 'uuid' }),
-    offset: Type.Integer({ minimum: 0 }),
-    rows: dimension,
-    cols: dimension,
-    dtype: StoredDtype,
-    order: Type.Union([Type.Literal('C'), Type.Literal('F')]),
-  },
+  { blob: Type.String({ format: 'uuid' }), ...layout },
   { additionalProperties: false },
 );
 export type RawBlob = Static<typeof RawBlob>;
@@ -59,9 +62,19 @@ export const RandomMatrix = Type.Object(
   { additionalProperties: false },
 );
 
-export const UrlMatrix = Type.Object({ url: Type.String() }, { additionalProperties: false });
+/** An S3 key has at most 1,024 bytes. */
+const url = Type.String({ maxLength: 1_200 });
 
-export const Matrix = Type.Union([InlineRows, RawBlob, NpyBlob, RandomMatrix, UrlMatrix]);
+/** A `.npy` file in a bucket, such as `s3://bucket/key.npy`. */
+export const NpyUrl = Type.Object({ url }, { additionalProperties: false });
+
+/** Elements inside of an object in a bucket, as long as it is still the same. */
+export const RawUrl = Type.Object(
+  { url, version: Type.String({ maxLength: 256 }), ...layout },
+  { additionalProperties: false },
+);
+
+export const Matrix = Type.Union([InlineRows, RawBlob, NpyBlob, RandomMatrix, RawUrl, NpyUrl]);
 export type Matrix = Static<typeof Matrix>;
 
 export const MatmulInput = Type.Object(

@@ -14,6 +14,7 @@ import { npyHeader, readNpy } from './npy.js';
 import { memoryOverhead, plan, type Plan } from './plan.js';
 import { fill } from './random.js';
 import { openSource } from './source.js';
+import { bytesOfBlob } from './stored-bytes.js';
 
 const blas = await loadBlas({ environment: { OPENBLAS_CORETYPE: '' } }).catch(() => undefined);
 const plain = createMatmul({ blas: noBlas, environment: {} });
@@ -183,7 +184,7 @@ describe('the task matmul', () => {
     });
     expect(output.check.status).toBe('passed');
     expect(fractionsOf(context).at(-1)).toBe(1);
-    expect(await readNpy(blobs, output.blob!, 'x')).toMatchObject({
+    expect(await readNpy(await bytesOfBlob(blobs, output.blob!, 'x'), 'x')).toMatchObject({
       rows: 40,
       cols: 40,
       dtype: 'float64',
@@ -355,7 +356,7 @@ describe('admitting matmul', () => {
       { a: { ...raw, rows: 3 }, b: ok },
       'invalid-matrix',
       'input.a',
-      /but the blob has/,
+      /but the data has/,
     ],
     [
       'blobs that are not .npy',

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryBlobs } from '../../testing/memory-blobs.js';
 import { npyHeader, readNpy } from './npy.js';
+import { bytesOfBlob } from './stored-bytes.js';
 
 interface Parts {
   magic?: string;
@@ -32,10 +33,10 @@ function npy({
   ]);
 }
 
-function read(parts: Parts | Uint8Array) {
+async function read(parts: Parts | Uint8Array) {
   const blobs = new MemoryBlobs();
   const bytes = parts instanceof Uint8Array ? parts : npy(parts);
-  return readNpy(blobs, blobs.put(bytes), 'input.a');
+  return readNpy(await bytesOfBlob(blobs, blobs.put(bytes), 'input.a'), 'input.a');
 }
 
 describe('npy headers', () => {
@@ -112,7 +113,7 @@ describe('npy headers', () => {
   });
 
   it('name the field of a blob that is not there', async () => {
-    const gone = readNpy(new MemoryBlobs(), '01890000-0000-7000-8000-000000000000', 'input.b');
+    const gone = bytesOfBlob(new MemoryBlobs(), '01890000-0000-7000-8000-000000000000', 'input.b');
     await expect(gone).rejects.toMatchObject({ code: 'blob-not-found', field: 'input.b' });
   });
 

@@ -3,10 +3,9 @@
  * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
 import { DrayError } from '../../jobs/errors.js';
-import { missingBlob } from './blob-matrix.js';
-import type { Dtype, RawBlob, StoredDtype } from './input.js';
+import type { Dtype, Layout, StoredDtype } from './input.js';
 import { storedSize } from './stored.js';
-import type { TaskBlobs } from '../task.js';
+import type { StoredBytes } from './stored-bytes.js';
 
 const dtypes: Readonly<Record<string, StoredDtype>> = {
   f8: 'float64',
@@ -25,42 +24,40 @@ const dtypes: Readonly<Record<string, StoredDtype>> = {
 const largestHeader = 65_535;
 
 /**
- * Reads the header of the `.npy` file in a blob and says where its elements are.
- * @throws DrayError `blob-not-found` or `invalid-npy`, naming `field`.
+ * Reads the header of a `.npy` file and says where its elements are.
+ * @throws DrayError `invalid-npy`, naming `field`.
  */
-export async function readNpy(blobs: TaskBlobs, id: string, field: string): Promise<RawBlob> {
-  const info = await blobs.stat({ id });
-  if (info === undefined) throw missingBlob(id, field);
+export async function readNpy(file: StoredBytes, field: string): Promise<Layout> {
   const refuse = (reason: string): never => {
     throw new DrayError('invalid-npy', `${field}: ${reason}`, { field });
   };
-  const start = new Uint8Array(Math.min(12, info.size));
-  await blobs.readInto({ id, offset: 0, target: start });
+  const start = new Uint8Array(Math.min(12, file.size));
+  await file.readInto({ offset: 0, target: start });
   if (start.length < 10 || Buffer.from(start.subarray(0, 6)).toString('latin1') !== '\x93NUMPY')
-    refuse('the blob does not start as a .npy file does; write it with numpy.save');
+    refuse('the data does not start as a .npy file does; write it with numpy.save');
   const major = start[6]!;
   if (major < 1 || major > 3 || start[7] !== 0)
     refuse(`.npy version ${major}.${start[7]!} is not known; versions 1.0 to 3.0 are`);
   const view = new DataView(start.buffer);
   const prefix = major === 1 ? 10 : 12;
-  if (info.size < prefix) refuse('the file ends inside of its header');
+  if (file.size < prefix) refuse('the file ends inside of its header');
   const length = major === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
   if (length > largestHeader) refuse(`a header of ${length} bytes is not that of a plain array`);
-  if (prefix + length > info.size) refuse('the file ends inside of its header');
+  if (prefix + length > file.size) refuse('the file ends inside of its header');
   const header = new Uint8Array(length);
-  await blobs.readInto({ id, offset: prefix, target: header });
+  await file.readInto({ offset: prefix, target: header });
   const described = parseHeader(Buffer.from(header).toString(major === 3 ? 'utf8' : 'latin1'), refuse);
   const offset = prefix + length;
   const expected = offset + described.rows * described.cols * storedSize[described.dtype];
-  if (info.size !== expected)
+  if (file.size !== expected)
     refuse(
       `the header says ${described.rows} × ${described.cols} ${described.dtype}, which makes ${expected} bytes, ` +
-        `but the file has ${info.size}`,
+        `but the file has ${file.size}`,
     );
-  return { blob: id, offset, ...described };
+  return { offset, ...described };
 }
 
-type Described = Pick<RawBlob, 'rows' | 'cols' | 'dtype' | 'order'>;
+type Described = Omit<Layout, 'offset'>;
 type Refuse = (reason: string) => never;
 
 function parseHeader(text: string, refuse: Refuse): Described {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryBlobs } from '../../testing/memory-blobs.js';
 import { readNpy } from './npy.js';
+import { bytesOfBlob } from './stored-bytes.js';
 import { inlineElements, npyOfRows, openProduct } from './product.js';
 
 describe('a product', () => {
@@ -29,7 +30,10 @@ describe('a product', () => {
   ])('is a blob where JSON would lose %s', async (_what, element) => {
     const { blobs, output } = await write(1, 2, [7, element]);
     expect(output).not.toHaveProperty('product');
-    expect(await readNpy(blobs, output.blob!, 'x')).toMatchObject({ rows: 1, cols: 2 });
+    expect(await readNpy(await bytesOfBlob(blobs, output.blob!, 'x'), 'x')).toMatchObject({
+      rows: 1,
+      cols: 2,
+    });
   });
 
   it('is a blob from one element above the limit on', async () => {
@@ -64,7 +68,9 @@ describe('a product', () => {
   it('has the same bytes as .npy whichever way it went', async () => {
     const blobs = new MemoryBlobs();
     const rows = [[1, 2, 3]];
-    expect(await readNpy(blobs, blobs.put(npyOfRows(rows, 'float32')), 'x')).toMatchObject({
+    expect(
+      await readNpy(await bytesOfBlob(blobs, blobs.put(npyOfRows(rows, 'float32')), 'x'), 'x'),
+    ).toMatchObject({
       rows: 1,
       cols: 3,
       dtype: 'float32',

@@ -1,10 +1,11 @@
-/** Where a matrix comes from: rows in the job's record, a blob, or a seed. All give blocks on demand. */
-import { PermanentError, type TaskBlobs } from '../task.js';
-import { blobMatrix } from './blob-matrix.js';
+/** Where a matrix comes from: rows in the job's record, a blob, a bucket, or a seed. All give blocks on demand. */
+import type { TaskBlobs } from '../task.js';
 import type { Matrix } from './input.js';
 import type { FloatArray } from './kernel/kernel.js';
 import { readNpy } from './npy.js';
 import { fill } from './random.js';
+import { bytesOfBlob, noUrls } from './stored-bytes.js';
+import { storedMatrix } from './stored-matrix.js';
 
 /** Rows [r0, r1) and columns [c0, c1), to go to the start of `target`, `ld` elements from row to row. */
 export interface LoadBlock {
@@ -28,12 +29,19 @@ export interface MatrixSource {
   load(block: LoadBlock): Promise<void>;
 }
 
-/** @throws DrayError `blob-not-found` or `invalid-npy`. */
-export async function openSource(blobs: TaskBlobs, matrix: Matrix, field: string): Promise<MatrixSource> {
+/** @throws DrayError `blob-not-found`, `unsupported-source`, `unreadable-url` or `invalid-npy`. */
+export async function openSource(
+  blobs: TaskBlobs,
+  matrix: Matrix,
+  field: string,
+  urls = noUrls,
+): Promise<MatrixSource> {
   if (Array.isArray(matrix)) return inlineMatrix(matrix);
   if ('random' in matrix) return randomMatrix(matrix.random);
-  if ('url' in matrix) throw new PermanentError(`${field}: inputs by url are not available here`);
-  return blobMatrix(blobs, 'rows' in matrix ? matrix : await readNpy(blobs, matrix.blob, field), field);
+  const bytes = await ('url' in matrix
+    ? urls.open({ ...matrix, field })
+    : bytesOfBlob(blobs, matrix.blob, field));
+  return storedMatrix(bytes, 'rows' in matrix ? matrix : await readNpy(bytes, field), field);
 }
 
 function inlineMatrix(rows: readonly (readonly number[])[]): MatrixSource {

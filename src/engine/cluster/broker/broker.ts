@@ -4,9 +4,9 @@ import { DrayError } from '../../../jobs/errors.js';
 import type { Log } from '../../../log.js';
 import { ChannelConsumption, type Consumption, type Delivery } from './consumption.js';
 import { drainDeadLetters, type DeadLetter } from './dead-letters.js';
-import { Link, parseAddress } from './link.js';
+import { isRefusal, Link, parseAddress } from './link.js';
 import { Publisher } from './publisher.js';
-import { isRefusal, Topology, type QueueName } from './topology.js';
+import { Topology, type QueueName } from './topology.js';
 
 export type { Consumption, Delivery } from './consumption.js';
 export type { DeadLetter } from './dead-letters.js';
@@ -94,7 +94,7 @@ export async function openBroker({ url, clock, log, prefix = 'dray' }: BrokerOpt
     await topology.ensure(name);
     try {
       return await ChannelConsumption.open({
-        channel: await work.channel(),
+        link: work,
         queue: name,
         dead: topology.dead,
         prefetch: params.prefetch,
@@ -106,8 +106,8 @@ export async function openBroker({ url, clock, log, prefix = 'dray' }: BrokerOpt
         onEnd: () => params.onEnd(),
       });
     } catch (error) {
-      if (error instanceof DrayError) throw error;
-      if (!isRefusal(error) || error.code !== 404 || again) throw work.away(error);
+      if (!isRefusal(error)) throw error;
+      if (error.code !== 404 || again) throw work.away(error);
       // It was deleted since we declared it.
       topology.forget(name);
       return startConsuming(queue, params, true);
@@ -153,7 +153,7 @@ export async function openBroker({ url, clock, log, prefix = 'dray' }: BrokerOpt
         return { messages: found.messageCount, consumers: found.consumerCount };
       } catch (error) {
         if (isRefusal(error) && error.code === 404) return undefined;
-        throw error instanceof DrayError ? error : work.away(error);
+        throw isRefusal(error) ? work.away(error) : error;
       }
     },
     drainDeadLetters: (params) => drainDeadLetters({ link: work, topology, ...params }),

@@ -1,7 +1,7 @@
 /** A consumer on a channel of its own, so that its delivery tags are its own count and "all before it" is exact. */
 import type { Channel, ConsumeMessage } from 'amqplib';
+import { closeQuietly, type Link } from './link.js';
 import type { Publisher } from './publisher.js';
-import { closeQuietly } from './topology.js';
 
 export interface Delivery {
   readonly body: string;
@@ -27,7 +27,7 @@ export const reasonHeader = 'x-dray-reason';
 const mostReason = 1_000;
 
 interface ConsumptionParams {
-  readonly channel: Channel;
+  readonly link: Link;
   readonly queue: string;
   /** The queue of dead letters. */
   readonly dead: string;
@@ -65,7 +65,8 @@ class Received implements Delivery {
 export class ChannelConsumption implements Consumption {
   readonly waiting: number;
   readonly #params: ConsumptionParams;
-  /** Deliveries that come before the caller has the consumption; at most as many as the prefetch. */
+  readonly #channel: Channel;
+  /** What comes before the caller has the consumption; at most as many as the prefetch. */
   #early: Received[] | undefined = [];
   #settledUpTo = 0;
   /** Settled one by one, above that. */
@@ -73,26 +74,29 @@ export class ChannelConsumption implements Consumption {
   #ended = false;
   #closing: Promise<void> | undefined;
 
-  /** @throws what RabbitMQ says where there is no such queue; the channel is closed then. */
+  /** @throws DrayError `unavailable` while RabbitMQ is away; what RabbitMQ says where there is no such queue. */
   static async open(params: ConsumptionParams): Promise<ChannelConsumption> {
-    const { channel, queue, prefetch } = params;
+    const { link, queue, prefetch } = params;
+    const channel = await link.channel();
     try {
-      await channel.prefetch(prefetch);
-      const { messageCount } = await channel.checkQueue(queue);
-      const consumption = new ChannelConsumption(params, messageCount);
-      await channel.consume(queue, (message) => consumption.#receive(message));
+      await link.answer(channel.prefetch(prefetch));
+      const { messageCount } = await link.answer(channel.checkQueue(queue));
+      const consumption = new ChannelConsumption(params, channel, messageCount);
+      await link.answer(channel.consume(queue, (message) => consumption.#receive(message)));
+      // By then the caller has the consumption.
       setImmediate(() => consumption.#begin());
       return consumption;
     } catch (error) {
-      await closeQuietly(channel);
+      void closeQuietly(channel);
       throw error;
     }
   }
 
-  private constructor(params: ConsumptionParams, waiting: number) {
+  private constructor(params: ConsumptionParams, channel: Channel, waiting: number) {
     this.#params = params;
+    this.#channel = channel;
     this.waiting = waiting;
-    params.channel.on('close', () => this.#end());
+    channel.on('close', () => this.#end());
   }
 
   ack(upTo: Delivery): void {
@@ -100,13 +104,13 @@ export class ChannelConsumption implements Consumption {
     // A tag that RabbitMQ does not know any more would end the channel: take the highest one that is still open.
     let tag = upTo.sequence;
     while (tag > this.#settledUpTo && this.#settled.has(tag)) tag -= 1;
-    if (tag > this.#settledUpTo) this.#params.channel.ack(messageOf(tag), true);
+    if (tag > this.#settledUpTo) this.#settle((channel) => channel.ack(messageOf(tag), true));
     for (const one of this.#settled) if (one <= upTo.sequence) this.#settled.delete(one);
     this.#settledUpTo = upTo.sequence;
   }
 
   async deadLetter(delivery: Delivery, reason: string): Promise<void> {
-    const { channel, publisher, dead } = this.#params;
+    const { publisher, dead } = this.#params;
     if (!(delivery instanceof Received)) throw new TypeError('no delivery of a consumption');
     const { message } = delivery;
     const headers = { ...message.properties.headers, [reasonHeader]: reason.slice(0, mostReason) };
@@ -116,9 +120,9 @@ export class ChannelConsumption implements Consumption {
     const { sequence } = delivery;
     if (this.#ended || sequence <= this.#settledUpTo || this.#settled.has(sequence)) return;
     this.#settled.add(sequence);
-    if (sent) channel.ack(message);
+    if (sent) this.#settle((channel) => channel.ack(message));
     // Where publishing is not possible now, RabbitMQ moves it by itself; it cannot add our reason.
-    else channel.nack(message, false, false);
+    else this.#settle((channel) => channel.nack(message, false, false));
   }
 
   /**
@@ -130,10 +134,18 @@ export class ChannelConsumption implements Consumption {
       this.#closing = Promise.resolve();
       if (!this.#ended) {
         this.#ended = true;
-        this.#closing = closeQuietly(this.#params.channel);
+        this.#closing = closeQuietly(this.#channel);
       }
     }
     return this.#closing;
+  }
+
+  #settle(say: (channel: Channel) => void): void {
+    try {
+      say(this.#channel);
+    } catch {
+      // The connection is being closed, and RabbitMQ has everything back.
+    }
   }
 
   #receive(message: ConsumeMessage | null): void {
@@ -141,7 +153,7 @@ export class ChannelConsumption implements Consumption {
     if (!message) {
       // The queue was deleted, or its node went away.
       this.#end();
-      void closeQuietly(this.#params.channel);
+      void closeQuietly(this.#channel);
       return;
     }
     const delivery = new Received(message);
@@ -152,16 +164,14 @@ export class ChannelConsumption implements Consumption {
   #begin(): void {
     const early = this.#early ?? [];
     this.#early = undefined;
-    for (const delivery of early) {
-      if (this.#ended) return;
-      this.#params.onDelivery(delivery);
-    }
+    if (this.#ended && !this.#closing) this.#params.onEnd();
+    for (const delivery of early) if (!this.#ended) this.#params.onDelivery(delivery);
   }
 
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#params.onEnd();
+    if (!this.#early) this.#params.onEnd();
   }
 }
 

@@ -1,8 +1,8 @@
 /** What nobody could use, or RabbitMQ has given up. */
 import type { GetMessage } from 'amqplib';
 import { reasonHeader } from './consumption.js';
-import type { Link } from './link.js';
-import { closeQuietly, isRefusal, type Topology } from './topology.js';
+import { closeQuietly, isRefusal, type Link } from './link.js';
+import type { Topology } from './topology.js';
 
 export interface DeadLetter {
   /** Empty where the message has none. */
@@ -25,16 +25,21 @@ export async function drainDeadLetters(params: {
   let done = 0;
   try {
     for (let taken = 0; taken < limit; taken += 1) {
-      const message = await channel.get(topology.dead).catch((error: unknown) => {
-        if (isRefusal(error)) topology.forget(topology.dead);
-        throw link.away(error);
-      });
+      const message = await link.answer(channel.get(topology.dead));
       if (!message) break;
       if (!(await params.handle(letterOf(message)))) continue;
-      channel.ack(message);
+      try {
+        channel.ack(message);
+      } catch (error) {
+        throw link.away(error);
+      }
       done += 1;
     }
     return done;
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    topology.forget(topology.dead);
+    throw link.away(error);
   } finally {
     await closeQuietly(channel);
   }

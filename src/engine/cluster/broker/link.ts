@@ -15,6 +15,9 @@ export interface Address {
 
 const backoff = { firstMs: 100, mostMs: 5_000 } as const;
 const connectMs = 5_000;
+/** What an answer of RabbitMQ may take: a queue without its majority gives none. */
+const answerMs = 5_000;
+const silence = `RabbitMQ has not answered within ${answerMs} ms: it is overloaded, or the queue has no leader (rabbitmqctl list_queues name state leader).`;
 /** How long a closing connection may wait for RabbitMQ's answer, which never comes where it hangs. */
 const closeMs = 2_000;
 
@@ -24,17 +27,29 @@ const closeMs = 2_000;
  */
 export function parseAddress(url: string, heartbeatS = 5): Address {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (!parsed?.hostname || !['amqp:', 'amqps:'].includes(parsed.protocol)) {
+  const vhost = parsed && decoded(parsed.pathname.slice(1));
+  if (!parsed?.hostname || !['amqp:', 'amqps:'].includes(parsed.protocol) || vhost === undefined) {
     throw new DrayError(
       'invalid-request',
-      'queue: must be amqp://user:password@host:port/vhost, or amqps:// for TLS; what is special in a password is percent-encoded',
+      'queue: must be amqp://user:password@host:port/vhost, or amqps:// for TLS; what is special in a password or vhost is percent-encoded',
       { field: 'queue' },
     );
   }
   if (!parsed.searchParams.has('heartbeat')) parsed.searchParams.set('heartbeat', String(heartbeatS));
-  const vhost = decodeURIComponent(parsed.pathname.slice(1)) || '/';
   const port = parsed.port || (parsed.protocol === 'amqp:' ? '5672' : '5671');
-  return { url: parsed.href, shown: `${parsed.hostname}:${port}, vhost ${vhost}`, vhost };
+  return {
+    url: parsed.href,
+    shown: `${parsed.hostname}:${port}, vhost ${vhost || '/'}`,
+    vhost: vhost || '/',
+  };
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
 }
 
 interface LinkParams {
@@ -98,13 +113,36 @@ export class Link {
     return watched(await this.#open().createConfirmChannel());
   }
 
+  /**
+   * What RabbitMQ answers.
+   * @throws DrayError `unavailable` where it is away or says nothing in time; what it says where it refuses.
+   */
+  async answer<T>(asked: Promise<T>): Promise<T> {
+    const waiting = new AbortController();
+    const late = this.#params.clock.sleep(answerMs, waiting.signal).then(
+      () => Promise.reject(new DrayError('unavailable', silence)),
+      () => new Promise<never>(() => undefined),
+    );
+    try {
+      return await Promise.race([asked, late]);
+    } catch (error) {
+      throw error instanceof DrayError || isRefusal(error) ? error : this.away(error);
+    } finally {
+      waiting.abort();
+    }
+  }
+
   away(cause?: unknown): DrayError {
     return new DrayError('unavailable', `RabbitMQ is away (${this.#params.address.shown}).`, { cause });
   }
 
   /** Drops the connection, for one that no longer does its work; a new one follows. */
   reset(): void {
-    if (this.#model) void this.#end(this.#model);
+    const model = this.#model;
+    // Where a channel has ended because its connection did, that is known by then.
+    setImmediate(() => {
+      if (model && model === this.#model) void this.#end(model);
+    });
   }
 
   async close(): Promise<void> {
@@ -186,7 +224,7 @@ export class Link {
   #refused(error: unknown, tried: (refusal?: DrayError) => void): void {
     const refusal = refusalOf(error, this.#params.address);
     const reason = refusal?.message ?? (error instanceof Error ? error.message || error.name : String(error));
-    this.#say(refusal ? 'RabbitMQ refuses us' : 'RabbitMQ is away', { reason });
+    this.#say(refusal || isRefusal(error) ? 'RabbitMQ refuses us' : 'RabbitMQ is away', { reason });
     tried(refusal);
   }
 
@@ -213,6 +251,21 @@ export class Link {
 /** Ends the socket, which amqplib does not show; the error makes amqplib notice. */
 function destroy(model: ChannelModel): void {
   (model.connection as { stream?: Socket }).stream?.destroy(new Error('the connection was given up'));
+}
+
+/** True where RabbitMQ has answered, and with no: 403 access refused, 404 not found, 405 locked, 406 declared otherwise. */
+export function isRefusal(error: unknown): error is Error & { readonly code: number } {
+  if (!(error instanceof Error)) return false;
+  const code: unknown = (error as { code?: unknown }).code;
+  return typeof code === 'number' && code >= 403 && code <= 406;
+}
+
+export async function closeQuietly(channel: Channel): Promise<void> {
+  try {
+    await channel.close();
+  } catch {
+    // It is closed already, by RabbitMQ or with its connection.
+  }
 }
 
 /** An error of a channel is always followed by `close`; without a listener it would end the process. */

@@ -151,9 +151,15 @@ export class Publisher {
       contentType: 'application/json',
     };
     const content = typeof body === 'string' ? Buffer.from(body) : body;
-    this.#writable = channel.publish('', queue, content, options, (error: Error | null) =>
-      this.#confirmed(entry, error),
-    );
+    try {
+      this.#writable = channel.publish('', queue, content, options, (error: Error | null) =>
+        this.#confirmed(entry, error),
+      );
+    } catch {
+      // The connection is being closed.
+      this.#channel = undefined;
+      this.#release(entry, false);
+    }
   }
 
   #confirmed(entry: Entry, error: Error | null): void {

@@ -4,7 +4,7 @@ import type { Clock } from '../../../clock.js';
 import { DrayError } from '../../../jobs/errors.js';
 import type { Priority } from '../../../jobs/priority.js';
 import type { Log } from '../../../log.js';
-import type { Link } from './link.js';
+import { closeQuietly, isRefusal, type Link } from './link.js';
 
 /** One queue of ready jobs. */
 export interface QueueName {
@@ -15,8 +15,6 @@ export interface QueueName {
 /** A refused declaration is not tried again for so long: each one costs a channel and a line of RabbitMQ's log. */
 const refusalHoldsMs = 5_000;
 const logEveryMs = 30_000;
-/** What an answer of RabbitMQ may take: a queue without its majority gives none. */
-const answerMs = 5_000;
 
 export class Topology {
   #link: Link | undefined;
@@ -81,7 +79,7 @@ export class Topology {
 
   /**
    * Runs `work` on a channel where its failure harms nobody else: RabbitMQ ends the channel of a refused request.
-   * @throws DrayError `unavailable` where RabbitMQ is away or does not answer in time.
+   * @throws DrayError `unavailable` where RabbitMQ is away or does not answer in time; what it says where it refuses.
    */
   async ask<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
     const link = this.#link;
@@ -93,21 +91,14 @@ export class Topology {
       state.open = false;
       if (this.#spare === channel) this.#spare = undefined;
     });
-    const waiting = new AbortController();
-    const late = this.#clock.sleep(answerMs, waiting.signal).then(
-      () => Promise.reject(new DrayError('unavailable', `RabbitMQ has not answered within ${answerMs} ms.`)),
-      () => new Promise<never>(() => undefined),
-    );
     try {
-      const answer = await Promise.race([work(channel), late]);
+      const answer = await link.answer(work(channel));
       if (state.open && !this.#spare) this.#spare = channel;
       else await closeQuietly(channel);
       return answer;
     } catch (error) {
       void closeQuietly(channel);
-      throw error instanceof DrayError || isRefusal(error) ? error : link.away(error);
-    } finally {
-      waiting.abort();
+      throw error;
     }
   }
 
@@ -163,20 +154,5 @@ export class Topology {
       this.#log.warn('a queue cannot be used', { reason: error.message });
     }
     return error;
-  }
-}
-
-/** True where RabbitMQ has answered, and with no: 403 access refused, 404 not found, 405 locked, 406 declared otherwise. */
-export function isRefusal(error: unknown): error is Error & { readonly code: number } {
-  if (!(error instanceof Error)) return false;
-  const code: unknown = (error as { code?: unknown }).code;
-  return typeof code === 'number' && code >= 403 && code <= 406;
-}
-
-export async function closeQuietly(channel: Channel): Promise<void> {
-  try {
-    await channel.close();
-  } catch {
-    // It is closed already, by RabbitMQ or with its connection.
   }
 }

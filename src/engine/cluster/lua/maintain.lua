@@ -25,7 +25,7 @@ local function expire(request, id)
     'finished', dead and int(now) or '',
   })
 end
-local request = requests[1] -- one call at a time has one
+local request = requests[1] -- several are the same: the first does it all
 local due = redis.call('ZRANGEBYSCORE', names.scheduled, '-inf', int(now), 'LIMIT', '0', int(request.limit))
 for _, id in ipairs(due) do
   local job = read(id)
@@ -48,5 +48,8 @@ for _, id in ipairs(lost) do expire(request, id) end
 for _, name in ipairs(redis.call('SPOP', names.unfilled, '10')) do freed[name] = true end
 local answer = finish({})
 local next = redis.call('ZRANGE', names.scheduled, '0', '0', 'WITHSCORES')
-answer[2] = { { #due, #lost, next[2] and math.max(0, tonumber(next[2]) - now) or -1 } }
+local nextDue = next[2] and math.max(0, tonumber(next[2]) - now) or -1
+for index in ipairs(requests) do
+  answer[2][index] = { index == 1 and #due or 0, index == 1 and #lost or 0, nextDue }
+end
 return answer

@@ -1,10 +1,10 @@
-/** A matrix whose elements lie in a blob, read by ranges: any element type, C or Fortran order. */
+/** A matrix whose elements lie in a blob or an object, read by ranges: any element type, C or Fortran order. */
 import { DrayError } from '../../jobs/errors.js';
 import { copyBlock, storedSize, storedView, type StoredArray } from './stored.js';
-import type { RawBlob } from './input.js';
+import type { Layout } from './input.js';
 import type { FloatArray } from './kernel/kernel.js';
 import type { LoadBlock, MatrixSource } from './source.js';
-import type { TaskBlobs } from '../task.js';
+import type { StoredBytes } from './stored-bytes.js';
 
 /** Bytes that one read asks for, and the size of the buffer for what must be converted or turned. */
 const readSize = 16 * 1024 * 1024;
@@ -13,19 +13,14 @@ const smallGap = 64 * 1024;
 /** Reads under way at a time where parts are read one by one. */
 const lanes = 4;
 
-export const missingBlob = (id: string, field: string): DrayError =>
-  new DrayError('blob-not-found', `${field}: there is no blob ${id}`, { field });
-
-/** @throws DrayError `blob-not-found` or `invalid-matrix` where the elements do not lie inside of the blob. */
-export async function checkBlobMatrix(blobs: TaskBlobs, raw: RawBlob, field: string): Promise<void> {
-  const info = await blobs.stat({ id: raw.blob });
-  if (info === undefined) throw missingBlob(raw.blob, field);
-  const end = raw.offset + raw.rows * raw.cols * storedSize[raw.dtype];
-  if (end > info.size)
+/** @throws DrayError `invalid-matrix` where the elements do not lie inside of the bytes. */
+export function checkLayout(layout: Layout, size: number, field: string): void {
+  const end = layout.offset + layout.rows * layout.cols * storedSize[layout.dtype];
+  if (end > size)
     throw new DrayError(
       'invalid-matrix',
-      `${field}: ${raw.rows} × ${raw.cols} ${raw.dtype} from byte ${raw.offset} end at byte ${end}, ` +
-        `but the blob has ${info.size}`,
+      `${field}: ${layout.rows} × ${layout.cols} ${layout.dtype} from byte ${layout.offset} end at byte ${end}, ` +
+        `but the data has ${size}`,
       { field },
     );
 }
@@ -45,13 +40,13 @@ interface Piece {
 }
 
 /** One load at a time: what must be converted or turned goes through one buffer. */
-export function blobMatrix(blobs: TaskBlobs, raw: RawBlob, field: string): MatrixSource {
+export function storedMatrix(bytes: Pick<StoredBytes, 'readInto'>, raw: Layout, field: string): MatrixSource {
   const size = storedSize[raw.dtype];
   const lineLength = raw.order === 'C' ? raw.cols : raw.rows;
   let buffer: ArrayBuffer | undefined;
 
   const read = (element: number, target: Uint8Array): Promise<void> =>
-    blobs.readInto({ id: raw.blob, offset: raw.offset + element * size, target });
+    bytes.readInto({ offset: raw.offset + element * size, target });
 
   async function* pieces(l0: number, l1: number, from: number, to: number): AsyncGenerator<Piece> {
     buffer ??= new ArrayBuffer(Math.min(readSize, raw.rows * raw.cols * size));
@@ -85,10 +80,10 @@ export function blobMatrix(blobs: TaskBlobs, raw: RawBlob, field: string): Matri
     async load({ r0, r1, c0, c1, target, ld, signal }: LoadBlock): Promise<void> {
       const native = raw.dtype === (target instanceof Float64Array ? 'float64' : 'float32');
       if (native && raw.order === 'C' && c1 - c0 === raw.cols && ld === raw.cols) {
-        const bytes = bytesOf(target, (r1 - r0) * raw.cols);
-        for (let at = 0; at < bytes.length; at += readSize) {
+        const wanted = bytesOf(target, (r1 - r0) * raw.cols);
+        for (let at = 0; at < wanted.length; at += readSize) {
           signal.throwIfAborted();
-          await read(r0 * raw.cols + at / size, bytes.subarray(at, at + readSize));
+          await read(r0 * raw.cols + at / size, wanted.subarray(at, at + readSize));
         }
         return;
       }

@@ -1,0 +1,27 @@
+/** RabbitMQ dies with -9 and comes back with what it has on its disk: until then jobs wait in Redis. */
+import { eventually } from '../../support/eventually.js';
+import { clusterFault } from '../deployment/cluster-fault.js';
+
+clusterFault(
+  'cluster-kill-rabbitmq',
+  'submits are accepted while RabbitMQ is away, and run when it is back',
+  {
+    rounds: { full: 5, quick: 1 },
+    checked: true,
+    happens: async ({ deployment, load }) => {
+      await deployment.pause(0, 1_000);
+      await deployment.rabbit.kill();
+      const before = load.accepted.size;
+      if (before < load.total) {
+        // Nothing else holds the load back: what is accepted now is accepted without RabbitMQ.
+        load.allow(1);
+        await eventually(
+          () => load.accepted.size,
+          (accepted) => accepted > before || accepted === load.total,
+        );
+      }
+      await deployment.pause(0, 8_000);
+      await deployment.rabbit.restart();
+    },
+  },
+);

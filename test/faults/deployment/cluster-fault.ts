@@ -1,0 +1,124 @@
+/** A fault of a deployment: a mixed load goes on while it happens, and what is left is held against the promises. */
+import { expect } from 'vitest';
+import { checkInvariants } from '../../../src/engine/cluster/invariants.js';
+import { systemClock } from '../../../src/clock.js';
+import type { Job } from '../../support/api.js';
+import { fault, type Drill } from '../fault.js';
+import { MixedLoad } from '../mixed-load.js';
+import { Deployment, type DeploymentOptions } from './deployment.js';
+
+export interface Scene {
+  readonly deployment: Deployment;
+  readonly load: MixedLoad;
+  readonly drill: Drill;
+  /** The APIs that run now are the ones that clients know. */
+  tellClients(): void;
+}
+
+export interface ClusterFault extends DeploymentOptions {
+  /** How often, in full length and in a quick run. */
+  readonly rounds?: { readonly full: number; readonly quick: number };
+  /** True where `npm run check` has it too. */
+  readonly checked?: boolean;
+  /** One time; with each, clients go on with their share of all jobs. */
+  readonly happens: (scene: Scene) => Promise<void>;
+  /** What else must hold at the end. */
+  readonly then?: (scene: Scene, jobs: readonly Job[]) => Promise<void>;
+}
+
+/** A run that hangs is ended after so long, in ms, and says what it waits for before. */
+const limits = { quick: 300_000, full: 1_800_000 };
+const endMs = { quick: 150_000, full: 600_000 };
+const jobs = { quick: 200, full: 2_000 };
+
+/** By name; undefined in `npm run check`. */
+const chosen = process.env['DRAY_FAULTS_CHOSEN']?.split(',');
+
+export function clusterFault(name: string, promise: string, given: ClusterFault): void {
+  if (chosen ? !chosen.includes(name) : given.checked !== true) return;
+  fault(name, promise, (drill) => run(drill, given), limits);
+}
+
+async function run(drill: Drill, given: ClusterFault): Promise<void> {
+  const { random, quick } = drill;
+  const deployment = await Deployment.start(drill, given);
+  const load = new MixedLoad(random, quick ? jobs.quick : jobs.full);
+  const scene: Scene = {
+    deployment,
+    load,
+    drill,
+    tellClients: () => (load.urls = deployment.urls),
+  };
+  try {
+    scene.tellClients();
+    const sending = load.submitAll();
+    sending.catch(() => undefined); // said where it is awaited
+    const rounds = given.rounds?.[quick ? 'quick' : 'full'] ?? 1;
+    for (let round = 1; round <= rounds; round++) {
+      load.allow(round / rounds);
+      await given.happens(scene);
+      scene.tellClients();
+      drill.say(`${round} of ${rounds}, ${load.accepted.size} jobs accepted`);
+    }
+    await sending;
+    drill.say(
+      `${load.accepted.size} jobs accepted, ${load.unanswered} requests repeated, ${load.refused} put off`,
+    );
+    const ended = await allEnded(scene);
+    await check(scene, ended);
+    await given.then?.(scene, ended);
+  } catch (error) {
+    for (const { output } of deployment.all) if (output !== '') drill.say(output);
+    throw error;
+  }
+}
+
+async function allEnded({ drill, load, deployment }: Scene): Promise<Job[]> {
+  const overdue = new AbortController();
+  const cancel = systemClock.after(drill.quick ? endMs.quick : endMs.full, () => {
+    overdue.abort(new Error('not all jobs have ended'));
+  });
+  try {
+    return await load.allEnded(overdue.signal);
+  } catch (error) {
+    if (!overdue.signal.aborted) throw error;
+    throw new Error(`not all jobs have ended:\n${await unfinished(deployment)}`, { cause: error });
+  } finally {
+    cancel();
+  }
+}
+
+/** What jobs wait for, as any API says it. */
+async function unfinished({ urls: [url] }: Deployment): Promise<string> {
+  const lines: string[] = [];
+  for (const status of ['scheduled', 'pending', 'in-progress']) {
+    const { jobs } = (await (await fetch(`${url!}/v1/jobs?status=${status}&limit=10`)).json()) as {
+      jobs: Job[];
+    };
+    for (const { id } of jobs) lines.push(await (await fetch(`${url!}/v1/jobs/${id}/explain`)).text());
+  }
+  return lines.join('\n');
+}
+
+async function check({ deployment, load, drill }: Scene, ended: readonly Job[]): Promise<void> {
+  expect(await load.check(ended)).toEqual([]);
+  const completed = ended.filter(({ status }) => status === 'completed').length;
+  const twice = [...deployment.completions()].filter(([, times]) => times > 1);
+  expect(twice, 'completed more than once, as the workers tell it').toEqual([]);
+  const report = await checkInvariants({
+    state: deployment.redis.url,
+    log: { info: () => undefined, warn: () => undefined },
+    hasBlob: await deployment.hasBlob(),
+  });
+  expect(report, 'jobs and completions that Redis counted').toEqual({
+    jobs: ended.length,
+    completions: completed,
+    violations: [],
+    more: 0,
+  });
+  const outcomes = ended.flatMap(({ attempts }) => attempts.map(({ outcome }) => outcome));
+  const expired = outcomes.filter((outcome) => outcome === 'expired').length;
+  drill.say(
+    `${ended.length} jobs ended, ${completed} completed, after ${outcomes.length} attempts, ${expired} lost`,
+  );
+}

@@ -1,0 +1,72 @@
+/** The servers of a run, which it may kill, start again and empty. Each keeps its port. */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startRabbit } from '../../../scripts/services/rabbitmq.mjs';
+import { startRedis } from '../../../scripts/services/redis.mjs';
+import { startS3 } from '../../../scripts/services/s3.mjs';
+
+interface Running {
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  stop(): Promise<void>;
+  kill(): Promise<void>;
+}
+
+export class Server<S extends Running> {
+  readonly folder: string;
+  readonly #start: (port?: number) => Promise<S>;
+  #running: S;
+
+  static async start<S extends Running>(
+    folder: string,
+    start: (options: { folder: string; port?: number }) => Promise<S>,
+  ): Promise<Server<S>> {
+    const again = (port?: number) => start({ folder, ...(port !== undefined && { port }) });
+    return new Server(folder, again, await again());
+  }
+
+  private constructor(folder: string, start: (port?: number) => Promise<S>, running: S) {
+    this.folder = folder;
+    this.#start = start;
+    this.#running = running;
+  }
+
+  get now(): S {
+    return this.#running;
+  }
+
+  get url(): string {
+    return this.#running.url;
+  }
+
+  /** kill -9. */
+  async kill(): Promise<void> {
+    await this.#running.kill();
+  }
+
+  async stop(): Promise<void> {
+    await this.#running.stop();
+  }
+
+  /** With the data that it had, where it was. */
+  async restart(): Promise<void> {
+    this.#running = await this.#start(this.#running.port);
+  }
+}
+
+export type Rabbit = Server<Awaited<ReturnType<typeof startRabbit>>>;
+export type Redis = Server<Awaited<ReturnType<typeof startRedis>>>;
+export type S3 = Server<Awaited<ReturnType<typeof startS3>>>;
+
+export const startOwnRabbit = (folder: string): Promise<Rabbit> => Server.start(folder, startRabbit);
+
+export const startOwnRedis = (folder: string, appendfsync: 'always' | 'everysec' | 'no'): Promise<Redis> =>
+  Server.start(folder, (options) => startRedis({ ...options, appendfsync }));
+
+export const startOwnS3 = (folder: string): Promise<S3> => Server.start(folder, startS3);
+
+/** Takes all queues and messages from it, while it is stopped. */
+export async function emptyRabbit(rabbit: Rabbit): Promise<void> {
+  await rm(join(rabbit.folder, 'data'), { recursive: true, force: true });
+}

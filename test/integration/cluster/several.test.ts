@@ -1,0 +1,179 @@
+import { connect as connectAmqp } from 'amqplib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { systemClock } from '../../../src/clock.js';
+import type { ClusterEngine } from '../../../src/engine/cluster/index.js';
+import { eventually } from '../../support/eventually.js';
+import { OwnServers, canStart, claimOne, newJob } from './servers.js';
+
+describe.skipIf(!canStart())('cluster engines of several processes', () => {
+  let servers: OwnServers;
+  let one: ClusterEngine;
+  let other: ClusterEngine;
+  beforeAll(async () => {
+    servers = await OwnServers.start();
+    [one, other] = [await servers.engine(), await servers.engine()];
+  });
+  afterAll(() => servers.stop());
+
+  const newType = (): string => newJob().type;
+  const claim = (engine: ClusterEngine, type: string, max: number, signal: AbortSignal) =>
+    engine.claim({ worker: 'w', types: [type], max, leaseMs: 60_000, signal });
+
+  test('see each other’s changes', async () => {
+    const seen: string[] = [];
+    const end = other.subscribe((event) => {
+      if (event.id === job.id) seen.push(event.status);
+    });
+    const job = newJob();
+    await one.submit({ jobs: [job] });
+    const { token } = await claimOne(one, job.type);
+    await one.complete({ id: job.id, token, result: { inline: 1 } });
+    await other.ping();
+    end();
+    expect(seen).toEqual(['pending', 'in-progress', 'completed']);
+  });
+
+  test('stop at a pause that another made, also where they wait already', async () => {
+    const type = newType();
+    const aborter = new AbortController();
+    const waiting = claim(other, type, 1, aborter.signal);
+    await eventually(
+      () => other.ping().then(() => one.counts()),
+      () => true,
+    );
+    await one.pause({ type });
+    await other.ping(); // it has heard of it
+    await one.submit({ jobs: [newJob({ type })] });
+    const probe = newType();
+    await one.submit({ jobs: [newJob({ type: probe })] });
+    await claimOne(other, probe); // by then the first would have come too
+    expect((await one.counts()).find((counts) => counts.type === type)).toMatchObject({
+      jobs: { pending: 1 },
+      paused: true,
+    });
+    await one.resume({ type });
+    expect(await waiting).toHaveLength(1);
+  });
+
+  test('give back what no claim took, for the others', async () => {
+    const type = newType();
+    const aborter = new AbortController();
+    // Asks for many, so that RabbitMQ sends many as soon as they are there.
+    const first = claim(one, type, 8, aborter.signal);
+    await one.submit({ jobs: [newJob({ type })] });
+    expect((await first).length).toBe(1);
+    await other.submit({ jobs: Array.from({ length: 8 }, () => newJob({ type })) });
+    const seen = new Set<string>();
+    while (seen.size < 8) {
+      for (const lease of await claim(other, type, 8, AbortSignal.timeout(20_000))) seen.add(lease.job.id);
+    }
+    expect(seen.size).toBe(8);
+  });
+
+  test('have one leader, and the next one when it resigns or dies', async () => {
+    const { fleet } = one;
+    expect(await fleet.lead({ holder: 'a', forMs: 60_000 })).toBe(true);
+    expect(await other.fleet.lead({ holder: 'b', forMs: 60_000 })).toBe(false);
+    expect(await fleet.lead({ holder: 'a', forMs: 60_000 })).toBe(true);
+    expect(await other.fleet.leader()).toBe('a');
+    await other.fleet.resign({ holder: 'b' });
+    expect(await other.fleet.leader()).toBe('a');
+    await fleet.resign({ holder: 'a' });
+    expect(await other.fleet.lead({ holder: 'b', forMs: 1 })).toBe(true);
+    await eventually(
+      () => fleet.lead({ holder: 'a', forMs: 60_000 }),
+      (leads) => leads,
+    );
+  });
+
+  test('do each job once where two maintain at the same time', async () => {
+    const type = newType();
+    const jobs = Array.from({ length: 50 }, () =>
+      newJob({ type, runAt: systemClock.now() + servers.ahead + 5_000 }),
+    );
+    await one.submit({ jobs });
+    servers.ahead += 5_000;
+    const answers = await Promise.all([one.maintain(), other.maintain(), one.maintain(), other.maintain()]);
+    expect(answers.reduce((sum, { released }) => sum + released, 0)).toBe(50);
+    const ids = new Set<string>();
+    let leases = 0;
+    while (leases < 50) {
+      for (const { job } of await claim(one, type, 50, AbortSignal.timeout(20_000))) {
+        ids.add(job.id);
+        leases += 1;
+      }
+    }
+    expect(ids.size).toBe(50);
+  });
+
+  test('keep leases where the clock of the store was set forward', async () => {
+    const clock = { now: systemClock.now, monotonic: systemClock.monotonic };
+    let set = 0;
+    const engine = await servers.engine({ time: { ...clock, now: () => clock.now() + set } });
+    await engine.maintain();
+    const job = newJob();
+    await engine.submit({ jobs: [job] });
+    await claimOne(engine, job.type, 10_000);
+    set = 3_600_000;
+    await engine.maintain();
+    expect(await engine.get({ id: job.id })).toMatchObject({ status: 'in-progress' });
+    set = 0;
+    await engine.maintain();
+  });
+
+  test('hand out anew a job that later ones have overtaken by far', async () => {
+    const type = newType();
+    const lost = newJob({ type });
+    await one.submit({ jobs: [lost] });
+    const connection = await connectAmqp(servers.rabbit.url);
+    const channel = await connection.createChannel();
+    await channel.purgeQueue(`dray.ready.${type}.normal`);
+    await connection.close();
+    servers.ahead += 61_000;
+    const later = [newJob({ type }), newJob({ type })];
+    await one.submit({ jobs: later });
+    await claimOne(one, type);
+    // The queue is not empty, so only the order tells that a message is missing.
+    await eventually(
+      async () => {
+        servers.ahead += 5_000;
+        await one.maintain();
+        return (await one.stats()).reemitted;
+      },
+      (reemitted) => reemitted > 0,
+    );
+    const rest = [await claimOne(one, type), await claimOne(one, type)].map(({ job }) => job.id);
+    expect(rest).toContain(lost.id);
+  });
+
+  test('leave what a newer Dray wrote to one that can read it', async () => {
+    const type = newType();
+    const before = newJob({ type });
+    await one.submit({ jobs: [before] });
+    await claimOne(one, type);
+    const connection = await connectAmqp(servers.rabbit.url);
+    const channel = await connection.createChannel();
+    const queue = `dray.ready.${type}.normal`;
+    channel.sendToQueue(queue, Buffer.from(JSON.stringify({ format: 99 })));
+    const aborter = new AbortController();
+    const waiting = claim(one, type, 1, aborter.signal);
+    const message = await eventually(
+      () => channel.get(queue),
+      (got) => got !== false && got.fields.redelivered,
+    );
+    expect(message).not.toBe(false);
+    aborter.abort();
+    expect(await waiting).toEqual([]);
+    await connection.close();
+  });
+
+  test('remember the ends that are to be told elsewhere until they are', async () => {
+    const [told, plain] = [newJob({ projection: 'start-end' }), newJob()];
+    await one.submit({ jobs: [told, plain] });
+    expect(await one.projections({ limit: 10 })).toEqual([]);
+    for (const { id } of [told, plain]) await one.cancel({ id });
+    expect(await other.projections({ limit: 10 })).toEqual([{ id: told.id, projection: 'start-end' }]);
+    await other.projected({ ids: [told.id] });
+    expect(await one.projections({ limit: 10 })).toEqual([]);
+  });
+});
