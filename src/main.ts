@@ -32,6 +32,10 @@ const program = buildProgram({
     const { checkFolder } = await import('./compose/doctor.js');
     return checkFolder(data);
   },
+  checkDeployment: async (servers) => {
+    const { checkDeployment } = await import('./compose/doctor.js');
+    return checkDeployment(servers);
+  },
 });
 
 process.exitCode = await program.run(process.argv);

@@ -1,6 +1,6 @@
 /** `dray doctor`: what is wrong with a data folder. */
 import type { Command } from 'commander';
-import { readOption } from '../config/read-config.js';
+import { readOption, readServers } from '../config/read-config.js';
 import type { Finding } from '../jobs/diagnosis.js';
 import type { InvariantReport } from '../jobs/invariants.js';
 import { folderDoc, type Context, type Handle } from './context.js';
@@ -11,11 +11,19 @@ import { print, printJson, type Terminal } from './terminal.js';
 /** Checks a data folder that no server has open. */
 export type CheckFolder = (data: string) => Promise<InvariantReport>;
 
+/** Checks the records of a deployment, and the blobs where it is told where they are. */
+export type CheckDeployment = (servers: {
+  state: string;
+  prefix: string;
+  blobs?: string;
+}) => Promise<InvariantReport>;
+
 /** Looks at the machine, the data folder and the server. */
 export type Diagnose = (params: { data: string; server?: string }) => Promise<readonly Finding[]>;
 
 interface Checks {
   readonly checkFolder: CheckFolder;
+  readonly checkDeployment: CheckDeployment;
   readonly diagnose: Diagnose;
 }
 
@@ -23,6 +31,9 @@ interface DoctorOptions {
   readonly invariants?: boolean;
   readonly data?: string;
   readonly server?: string;
+  readonly state?: string;
+  readonly blobs?: string;
+  readonly queuePrefix?: string;
   readonly json?: boolean;
 }
 
@@ -32,33 +43,42 @@ export function addDoctor(program: Command, context: Context, handle: Handle, ch
     .description('check this machine, the data folder and the server; exit code 1 where something is wrong')
     .option(
       '--invariants',
-      'instead: every promise about jobs, results, leases, completions and keys, while no server has the folder',
+      'instead: every promise about jobs, results, leases, completions and keys; of a data folder that no server has open, or of the records in --state',
     )
     .option('--data <folder>', folderDoc)
     .option('--server <address>', 'the server (default: DRAY_SERVER, or http://127.0.0.1:8080)')
+    .option('--state <address>', 'with --invariants: the Redis of a deployment (default: DRAY_STATE)')
+    .option('--blobs <address>', 'with --invariants and --state: where its blobs are (default: DRAY_BLOBS)')
+    .option(
+      '--queue-prefix <text>',
+      'with --invariants and --state: see `dray api` (default: DRAY_QUEUE_PREFIX, or dray)',
+    )
     .option('--json', 'for machines: one JSON document on stdout, errors as JSON on stderr')
     .action((options: DoctorOptions) =>
       handle(options.json === true, () => examine(options, context, checks)),
     );
 }
 
-async function examine(
-  options: DoctorOptions,
-  { terminal }: Context,
-  { checkFolder, diagnose }: Checks,
-): Promise<ExitCode> {
+async function examine(options: DoctorOptions, { terminal }: Context, checks: Checks): Promise<ExitCode> {
   const data = readOption('data', options.data);
   if (options.invariants !== true) {
     const { server } = options;
-    const findings = await diagnose({ data, ...(server !== undefined && { server }) });
+    const findings = await checks.diagnose({ data, ...(server !== undefined && { server }) });
     if (options.json) printJson(terminal.out, { findings });
     else print(terminal.out, describeFindings(findings, terminal));
     return findings.some(({ state }) => state === 'wrong') ? exitCodes.failed : exitCodes.ok;
   }
-  const report = await checkFolder(data);
+  const report = await checkPromises(data, options, checks);
   if (options.json) printJson(terminal.out, report);
   else print(terminal.out, describeReport(report));
   return report.violations.length === 0 ? exitCodes.ok : exitCodes.failed;
+}
+
+function checkPromises(data: string, options: DoctorOptions, checks: Checks): Promise<InvariantReport> {
+  const { state, blobs } = readServers({ state: options.state, blobs: options.blobs });
+  if (state === undefined) return checks.checkFolder(data);
+  const prefix = readOption('queuePrefix', options.queuePrefix);
+  return checks.checkDeployment({ state, prefix, ...(blobs !== undefined && { blobs }) });
 }
 
 const stateColours = { ok: 'green', warning: 'yellow', wrong: 'red' } as const;
@@ -81,6 +101,6 @@ export function describeReport({ jobs, completions, violations, more }: Invarian
       ({ invariant, job, detail }) => `${invariant}: ${job === undefined ? '' : `job ${job}: `}${detail}`,
     ),
     ...(more > 0 ? [`and ${more} more`] : []),
-    `${violations.length + more} promises are broken; ${seen}. Keep a copy of the folder, and report it.`,
+    `${violations.length + more} promises are broken; ${seen}. Keep a copy of the data, and report it.`,
   ].join('\n');
 }

@@ -19,6 +19,7 @@ async function run(line: string, serve: Serve = () => Promise.resolve()) {
     serve,
     serveApart: (_, config) => serve(config),
     checkFolder: () => Promise.reject(new Error('this test has no data folder')),
+    checkDeployment: () => Promise.reject(new Error('this test has no deployment')),
     diagnose: () => Promise.reject(new Error('this test has no machine')),
     clock: systemClock,
     terminal: {

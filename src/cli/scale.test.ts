@@ -170,6 +170,7 @@ describe('dray scale explain', () => {
       serve: () => Promise.resolve(),
       serveApart: () => Promise.resolve(),
       checkFolder: () => Promise.reject(new Error('this test has no data folder')),
+      checkDeployment: () => Promise.reject(new Error('this test has no deployment')),
       diagnose: () => Promise.reject(new Error('this test has no machine')),
       clock: systemClock,
       terminal: { out: stream('out'), err: stream('err'), width: 80, paint: (_, text) => text },

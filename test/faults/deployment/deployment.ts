@@ -14,8 +14,8 @@ export interface DeploymentOptions {
   readonly s3?: boolean;
   readonly appendfsync?: 'always' | 'everysec' | 'no';
   /** What the processes are told instead of RabbitMQ's own address, such as a proxy. */
-  readonly queue?: (url: string) => Promise<string>;
-  readonly env?: Readonly<Record<string, string>>;
+  readonly queue?: (drill: Drill, url: string) => Promise<string>;
+  readonly env?: (mode: Mode) => Readonly<Record<string, string>>;
   readonly args?: Partial<Record<Mode, readonly string[]>>;
 }
 
@@ -39,7 +39,7 @@ export class Deployment {
       options.s3 ? drill.folder().then(startOwnS3) : undefined,
     ]);
     drill.after(() => Promise.all([rabbit.stop(), redis.stop(), s3?.stop()]));
-    const queue = (await options.queue?.(rabbit.url)) ?? rabbit.url;
+    const queue = (await options.queue?.(drill, rabbit.url)) ?? rabbit.url;
     const blobs = s3?.url ?? `file://${await drill.folder()}`;
     const addresses = ['--queue', queue, '--state', redis.url, '--blobs', blobs];
     const deployment = new Deployment({ drill, rabbit, redis, s3, addresses, options });
@@ -77,7 +77,7 @@ export class Deployment {
     const added = await DrayProcess.start({
       mode,
       args: [...this.#addresses, ...own[mode], ...(this.#options.args?.[mode] ?? [])],
-      env: { ...this.s3?.now.env, ...this.#options.env },
+      env: { ...this.s3?.now.env, ...this.#options.env?.(mode) },
       after: (end) => this.drill.after(end),
     });
     this.all.push(added);
@@ -138,6 +138,7 @@ export class Deployment {
   /** Whether blobs are there as they were written. */
   async hasBlob(): Promise<(id: string) => Promise<boolean>> {
     const [, , , , , address] = this.#addresses;
+    Object.assign(process.env, this.s3?.now.env);
     const blobs = await openBlobs(parseBlobsAddress(address!), { clock: systemClock });
     this.drill.after(() => blobs.close());
     return async (id) => (await blobs.stat({ id })) !== undefined;
