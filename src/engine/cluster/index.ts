@@ -2,7 +2,6 @@
 import type { Clock } from '../../clock.js';
 import type { Worker } from '../../contract/worker.js';
 import { DrayError } from '../../jobs/errors.js';
-import type { Status } from '../../jobs/life-cycle.js';
 import { limits } from '../../jobs/limits.js';
 import type { ScalingPlan } from '../../jobs/scaling.js';
 import type { Log } from '../../log.js';
@@ -364,13 +363,13 @@ class RedisRabbitEngine implements ClusterEngine {
   /** Events come from Redis, also those of this process: then all see them in one order. */
   watch(): Promise<void> {
     return this.#link.subscribe(`${this.#link.prefix}events`, (text) => {
-      const changes = JSON.parse(text) as readonly Change[];
-      for (const [id, type, status] of changes) {
+      const events = (JSON.parse(text) as string[]).map(readEvent);
+      for (const { id, type, status } of events) {
         if (id === '') this.#handOut.pauseChanged(type, status === 'paused');
       }
       this.#listeners.tell(
-        changes.filter(([id]) => id !== ''),
-        ([id, type, status, version]) => ({ id, type, status: status as Status, version }),
+        events.filter(({ id }) => id !== ''),
+        (event) => event as JobEvent,
       );
     });
   }
@@ -395,4 +394,9 @@ class RedisRabbitEngine implements ClusterEngine {
   }
 }
 
-type Change = readonly [id: string, type: string, status: string, version: number];
+/** See shared.lua: the type comes last, as it may hold any character. Without an id it is about the type itself. */
+function readEvent(text: string): Omit<JobEvent, 'status'> & { readonly status: string } {
+  const [id, status, version] = text.split(' ', 3) as [string, string, string];
+  const type = text.slice(id.length + status.length + version.length + 3);
+  return { id, type, status, version: Number(version) };
+}

@@ -3,6 +3,7 @@ import { limits } from '../../jobs/limits.js';
 import type { Status } from '../../jobs/life-cycle.js';
 import type { Payload } from '../../jobs/payload.js';
 import type { EndedAttempt, Failure, Job, Lease, NewJob, Progress } from '../engine.js';
+import type { ReadyMessage } from './message.js';
 
 /** The part of a job that never changes: stored as JSON in its record, and sent with every message. */
 export type StaticPart = Omit<NewJob, 'runAt'>;
@@ -100,35 +101,31 @@ function fixed(part: StaticPart) {
 
 /** What claim.lua answers of a job that it leased. */
 export type ClaimFields = readonly [
-  kind: 'claimed',
   version: number,
   attempt: number,
   max: number,
-  created: string,
-  history: string,
-  error: string,
-  token: string,
-  now: string,
+  history?: string,
+  error?: string,
 ];
 
+/** @param given.now when the attempt has begun, where it has. */
 export function readLease(
-  part: StaticPart,
-  fields: ClaimFields,
-  given: { worker: string; begun: boolean },
+  { job: part, seq, createdAt }: ReadyMessage,
+  [version, attempt, maxAttempts, history = '', error = '']: ClaimFields,
+  given: { worker: string; token: string; now?: number },
 ): Lease {
-  const [, version, attempt, maxAttempts, created, history, error, token, now] = fields;
-  const job: Job = {
+  const job: { -readonly [K in keyof Job]: Job[K] } = {
     ...fixed(part),
     status: 'in-progress',
     version,
     attempt,
     maxAttempts,
     held: false,
-    createdAt: Number(created),
+    createdAt,
     worker: given.worker,
     attempts: history === '' ? [] : (JSON.parse(history) as EndedAttempt[]),
-    ...(given.begun && { startedAt: Number(now) }),
-    ...(error !== '' && { error: JSON.parse(error) as Failure }),
   };
-  return { job, token };
+  if (given.now !== undefined) job.startedAt = given.now;
+  if (error !== '') job.error = JSON.parse(error) as Failure;
+  return { job, token: `${given.token}-${seq}` };
 }
