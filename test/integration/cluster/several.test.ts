@@ -36,6 +36,8 @@ describe.skipIf(!canStart())('cluster engines of several processes', () => {
   test('stop at a pause that another made, also where they wait already', async () => {
     const type = newType();
     const aborter = new AbortController();
+    // What a queue that is just being made refuses, a leader sends again.
+    const stopLeading = systemClock.every(1_000, () => void one.maintain());
     const waiting = claim(other, type, 1, aborter.signal);
     await eventually(
       () => other.ping().then(() => one.counts()),
@@ -53,6 +55,7 @@ describe.skipIf(!canStart())('cluster engines of several processes', () => {
     });
     await one.resume({ type });
     expect(await waiting).toHaveLength(1);
+    stopLeading();
   });
 
   test('give back what no claim took, for the others', async () => {
