@@ -105,6 +105,7 @@ async function startOn(params: {
     clock,
     metrics,
     healthy: () => workers.healthy,
+    storeBounds: [],
     projected: new Set(),
   });
   reconciler.start();

@@ -71,6 +71,8 @@ export interface ClusterEngine extends Engine {
   /** False where jobs wait that this process asked for, and none has come for so long that consuming must be stuck. */
   readonly consuming: boolean;
   stats(): Promise<ClusterStats>;
+  /** Of Redis, in bytes; `max` is 0 where it has no bound. */
+  memory(): Promise<{ readonly used: number; readonly max: number }>;
   /**
    * A process is said to be gone, by the message that it held in RabbitMQ: where its connection to Redis is gone too,
    * its jobs go to others at once. A RabbitMQ that was restarted says it of processes that live.
@@ -332,6 +334,12 @@ class RedisRabbitEngine implements ClusterEngine {
       deadLettered: this.#handOut.deadLettered,
       reemitted: this.#maintenance.reemitted,
     };
+  }
+
+  async memory(): ReturnType<ClusterEngine['memory']> {
+    const info = await this.#link.use((redis) => redis.info('memory'));
+    const figure = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+    return { used: figure('used_memory'), max: figure('maxmemory') };
   }
 
   async ping(): Promise<void> {
