@@ -37,7 +37,8 @@ export interface Deployment {
 /** @throws DrayError where an option cannot be used, or a server refuses us; nothing is left open then. */
 export async function openDeployment(config: DeploymentConfig): Promise<Deployment> {
   const clock = systemClock;
-  const name = `${hostname()}:${process.pid}`;
+  // In containers every process has the same number, and one that is started anew is another one.
+  const name = `${hostname()}:${process.pid}:${clock.token().slice(0, 6)}`;
   const logger = createLogger(config.logLevel);
   const log = taskLog(logger);
   const place = parseBlobsAddress(config.blobs);
