@@ -96,8 +96,8 @@ const door = createServer((request, response) => {
 });
 door.listen(0, '127.0.0.1', () => process.send(door.address().port));
 
-// An interrupt from the keyboard reaches the whole group; the run's end is what counts.
-process.on('SIGINT', () => undefined);
+// Signals reach the whole group, by the keyboard or by `timeout`; the run's end is what counts.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined);
 process.on('disconnect', async () => {
   door.close();
   door.closeAllConnections();
