@@ -113,7 +113,10 @@ export async function openBroker({ url, clock, log, prefix = 'dray' }: BrokerOpt
         onEnd: () => params.onEnd(),
       });
     } catch (error) {
-      if (!isRefusal(error)) throw error;
+      if (!isRefusal(error)) {
+        if (work.up && error instanceof DrayError) topology.complain(name, error);
+        throw error;
+      }
       if (error.code !== 404 || again) throw work.away(error);
       // It was deleted since we declared it.
       topology.forget(name);

@@ -25,7 +25,7 @@ export class Topology {
   readonly #declaring = new Map<string, Promise<void>>();
   readonly #refused = new Map<string, { readonly error: DrayError; readonly until: number }>();
   #spare: Channel | undefined;
-  #loggedAt = -Infinity;
+  readonly #complained = new Map<string, number>();
 
   constructor(params: { prefix: string; clock: Clock; log: Log }) {
     this.#prefix = params.prefix;
@@ -102,6 +102,14 @@ export class Topology {
     }
   }
 
+  /** Says at most every 30 s of a queue why it cannot be used. */
+  complain(name: string, { message }: Error): void {
+    const now = this.#clock.monotonic();
+    if (now - (this.#complained.get(name) ?? -Infinity) < logEveryMs) return;
+    this.#complained.set(name, now);
+    this.#log.warn('a queue cannot be used', { queue: name, reason: message });
+  }
+
   async #declare(name: string): Promise<void> {
     const dead = this.dead;
     try {
@@ -147,12 +155,8 @@ export class Topology {
       `RabbitMQ refuses to declare ${name}: ${said}. It was declared otherwise, or the user may not configure it. Where it is empty and nobody else’s, delete it (rabbitmqctl delete_queue); else take another --queue-prefix.`,
       { field: 'queue', cause },
     );
-    const now = this.#clock.monotonic();
-    this.#refused.set(name, { error, until: now + refusalHoldsMs });
-    if (now - this.#loggedAt >= logEveryMs) {
-      this.#loggedAt = now;
-      this.#log.warn('a queue cannot be used', { reason: error.message });
-    }
+    this.#refused.set(name, { error, until: this.#clock.monotonic() + refusalHoldsMs });
+    this.complain(name, error);
     return error;
   }
 }
