@@ -24,7 +24,7 @@ import {
 } from './blob-store.js';
 import { Bucket, type S3Server } from './s3/bucket.js';
 import { Clearing } from './s3/clearing.js';
-import { isPassing } from './s3/errors.js';
+import { isPassing, isStatus } from './s3/errors.js';
 import { holdings, Layout } from './s3/layout.js';
 import { Links } from './s3/links.js';
 import { infoOf, readRecord, writeRecord, type BlobRecord } from './s3/record.js';
@@ -54,6 +54,8 @@ const pieceSize = 4 * 1024 * 1024;
 const lanes = 4;
 /** What a stream reads at a time; one more piece is on its way meanwhile. */
 const chunkSize = 2 * 1024 * 1024;
+/** Each turn is lost to another process that has changed the record: so many are no accident. */
+const mostTurns = 100;
 /** Blobs whose record is remembered: a blob never changes, and one that is gone has no bytes. */
 const knownBlobs = 1_024;
 
@@ -73,21 +75,26 @@ export async function checkBucket(options: S3Options): Promise<void> {
   try {
     await bucket.list({ prefix });
     const key = `${new Layout(prefix).notes()}probe-${clock.id()}`;
-    const ignored = await bucket.put({ key, body: Buffer.alloc(0), onlyIf: { etag: '"none"' } });
-    if (!ignored) return;
+    const written = await bucket.put({ key, body: Buffer.alloc(0), onlyIf: { etag: '"none"' } });
+    if (!written) return;
     await bucket.remove(key);
-    throw new DrayError(
-      'invalid-request',
-      `The S3 server of bucket "${name}" does not know conditional writes (If-Match): without them one process ` +
-        'may remove what another needs. Use a server that does, such as AWS S3 or MinIO.',
-      { field: 'blobs' },
-    );
+    throw unconditional(name);
   } catch (error) {
+    if (isStatus(error, 501)) throw unconditional(name);
     if (!(error instanceof DrayError) || error.code !== 'unavailable' || isPassing(error.cause)) throw error;
     throw new DrayError('invalid-request', error.message, { field: 'blobs', cause: error.cause });
   } finally {
     bucket.close();
   }
+}
+
+function unconditional(bucket: string): DrayError {
+  return new DrayError(
+    'invalid-request',
+    `The S3 server of bucket "${bucket}" does not know conditional writes (If-Match): without them one process may ` +
+      'remove what another needs. Use a server that does, such as AWS S3 or MinIO.',
+    { field: 'blobs' },
+  );
 }
 
 class S3Blobs implements BlobStore {
@@ -192,18 +199,19 @@ class S3Blobs implements BlobStore {
 
   async keep({ id, forMs }: { id: string; forMs: number }): Promise<boolean> {
     const keptUntil = this.#clock.now() + forMs;
-    for (;;) {
+    for (let turn = 0; turn < mostTurns; turn++) {
       const found = await this.#find(id);
       if (found?.record === undefined || found.record.deletion !== undefined) return false;
       if ((found.record.keptUntil ?? -Infinity) >= keptUntil) return true;
       if (await this.#replace(id, { ...found.record, keptUntil }, found.etag)) return true;
     }
+    throw tooManyTurns(id);
   }
 
   /** A deletion that a process has begun before it died is finished by the next one of that blob. */
   async delete({ id, unlessKept = false }: { id: string; unlessKept?: boolean }): Promise<boolean> {
     const deletion = this.#clock.token();
-    for (;;) {
+    for (let turn = 0; turn < mostTurns; turn++) {
       const found = await this.#find(id);
       if (found === undefined) return false;
       const record = found.record ?? { size: 0, digest: '', mediaType: '' };
@@ -217,6 +225,7 @@ class S3Blobs implements BlobStore {
       await Promise.all([this.#bucket.remove(data), this.#bucket.remove(recordKey)]);
       return record.deletion === undefined || record.deletion === deletion;
     }
+    throw tooManyTurns(id);
   }
 
   clear(of: { writer: string } | { begunBefore: number }): Promise<void> {
@@ -328,4 +337,11 @@ class S3Blobs implements BlobStore {
     this.#known.delete(id);
     throw noSuchBlob(id);
   }
+}
+
+function tooManyTurns(id: string): DrayError {
+  return new DrayError(
+    'unavailable',
+    `The record of blob ${id} could not be changed: others always were faster.`,
+  );
 }
