@@ -11,7 +11,6 @@ clusterFault('cluster-cut-ack', 'a message that comes again after its job was cl
     return Object.assign(new URL(url), { port: String(proxy.port) }).href;
   },
   rounds: { full: 20, quick: 4 },
-  checked: true,
   happens: async ({ deployment, drill }) => {
     await deployment.pause(0, 500);
     const cut = await proxy.cutAt('dray consuming', methods.ack, { passes: false, withinMs: 5_000 });

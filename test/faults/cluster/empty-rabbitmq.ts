@@ -4,7 +4,6 @@ import { emptyRabbit } from '../deployment/servers.js';
 
 clusterFault('cluster-empty-rabbitmq', 'jobs whose messages are gone are handed out anew', {
   rounds: { full: 3, quick: 1 },
-  checked: true,
   happens: async ({ deployment }) => {
     await deployment.pause(300, 1_500);
     await deployment.rabbit.stop();

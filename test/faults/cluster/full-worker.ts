@@ -5,7 +5,6 @@ import { eventually } from '../../support/eventually.js';
 import { clusterFault } from '../deployment/cluster-fault.js';
 
 clusterFault('cluster-full-worker', 'no short job waits at a worker that is full with long ones', {
-  checked: true,
   happens: async ({ deployment, others }) => {
     const [full, other] = deployment.of('worker');
     await other!.stop();
