@@ -40,10 +40,6 @@ const program = buildProgram({
     const { checkFolder } = await import('./compose/doctor.js');
     return checkFolder(patient.data);
   },
-  checkDeployment: async (servers) => {
-    const { checkDeployment } = await import('./compose/doctor.js');
-    return checkDeployment(servers);
-  },
 });
 
 process.exitCode = await program.run(process.argv);

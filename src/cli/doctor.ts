@@ -1,10 +1,6 @@
 /** `dray doctor`: what is wrong with a data folder, or with a deployment on several servers. */
 import type { Command } from 'commander';
-<<<<<<< HEAD
-import { readOption, readServers } from '../config/read-config.js';
-=======
 import { readOption, readServers, requireServers, type Servers } from '../config/read-config.js';
->>>>>>> 7fac94dd7936898455ff0ffd01607922e73f9be3
 import type { Finding } from '../jobs/diagnosis.js';
 import { DrayError } from '../jobs/errors.js';
 import type { InvariantReport } from '../jobs/invariants.js';
@@ -18,21 +14,6 @@ export type Patient =
   | { readonly data: string; readonly server?: string }
   | { readonly servers: Servers; readonly prefix: string };
 
-<<<<<<< HEAD
-/** Checks the records of a deployment, and the blobs where it is told where they are. */
-export type CheckDeployment = (servers: {
-  state: string;
-  prefix: string;
-  blobs?: string;
-}) => Promise<InvariantReport>;
-
-/** Looks at the machine, the data folder and the server. */
-export type Diagnose = (params: { data: string; server?: string }) => Promise<readonly Finding[]>;
-
-interface Checks {
-  readonly checkFolder: CheckFolder;
-  readonly checkDeployment: CheckDeployment;
-=======
 /** Checks the promises: of a data folder that no server has open, or of a deployment. */
 export type CheckInvariants = (patient: Patient) => Promise<InvariantReport>;
 
@@ -41,7 +22,6 @@ export type Diagnose = (patient: Patient) => Promise<readonly Finding[]>;
 
 interface Checks {
   readonly checkInvariants: CheckInvariants;
->>>>>>> 7fac94dd7936898455ff0ffd01607922e73f9be3
   readonly diagnose: Diagnose;
 }
 
@@ -49,10 +29,7 @@ interface DoctorOptions {
   readonly invariants?: boolean;
   readonly data?: string;
   readonly server?: string;
-<<<<<<< HEAD
-=======
   readonly queue?: string;
->>>>>>> 7fac94dd7936898455ff0ffd01607922e73f9be3
   readonly state?: string;
   readonly blobs?: string;
   readonly queuePrefix?: string;
@@ -67,18 +44,6 @@ export function addDoctor(program: Command, context: Context, handle: Handle, ch
     )
     .option(
       '--invariants',
-<<<<<<< HEAD
-      'instead: every promise about jobs, results, leases, completions and keys; of a data folder that no server has open, or of the records in --state',
-    )
-    .option('--data <folder>', folderDoc)
-    .option('--server <address>', 'the server (default: DRAY_SERVER, or http://127.0.0.1:8080)')
-    .option('--state <address>', 'with --invariants: the Redis of a deployment (default: DRAY_STATE)')
-    .option('--blobs <address>', 'with --invariants and --state: where its blobs are (default: DRAY_BLOBS)')
-    .option(
-      '--queue-prefix <text>',
-      'with --invariants and --state: see `dray api` (default: DRAY_QUEUE_PREFIX, or dray)',
-    )
-=======
       'instead: every promise about jobs, results, leases, completions and keys; a data folder while no server has it',
     )
     .option('--data <folder>', folderDoc)
@@ -87,20 +52,12 @@ export function addDoctor(program: Command, context: Context, handle: Handle, ch
     .option('--state <address>', 'of a deployment, Redis (default: DRAY_STATE)')
     .option('--blobs <address>', 'of a deployment, where large data is (default: DRAY_BLOBS)')
     .option('--queue-prefix <name>', 'of a deployment (default: DRAY_QUEUE_PREFIX, or dray)')
->>>>>>> 7fac94dd7936898455ff0ffd01607922e73f9be3
     .option('--json', 'for machines: one JSON document on stdout, errors as JSON on stderr')
     .action((options: DoctorOptions) =>
       handle(options.json === true, () => examine(options, context, checks)),
     );
 }
 
-<<<<<<< HEAD
-async function examine(options: DoctorOptions, { terminal }: Context, checks: Checks): Promise<ExitCode> {
-  const data = readOption('data', options.data);
-  if (options.invariants !== true) {
-    const { server } = options;
-    const findings = await checks.diagnose({ data, ...(server !== undefined && { server }) });
-=======
 async function examine(
   options: DoctorOptions,
   { terminal }: Context,
@@ -109,28 +66,16 @@ async function examine(
   const patient = patientOf(options);
   if (options.invariants !== true) {
     const findings = await diagnose(patient);
->>>>>>> 7fac94dd7936898455ff0ffd01607922e73f9be3
     if (options.json) printJson(terminal.out, { findings });
     else print(terminal.out, describeFindings(findings, terminal));
     return findings.some(({ state }) => state === 'wrong') ? exitCodes.failed : exitCodes.ok;
   }
-<<<<<<< HEAD
-  const report = await checkPromises(data, options, checks);
-=======
   const report = await checkInvariants(patient);
->>>>>>> 7fac94dd7936898455ff0ffd01607922e73f9be3
   if (options.json) printJson(terminal.out, report);
   else print(terminal.out, describeReport(report));
   return report.violations.length === 0 ? exitCodes.ok : exitCodes.failed;
 }
 
-<<<<<<< HEAD
-function checkPromises(data: string, options: DoctorOptions, checks: Checks): Promise<InvariantReport> {
-  const { state, blobs } = readServers({ state: options.state, blobs: options.blobs });
-  if (state === undefined) return checks.checkFolder(data);
-  const prefix = readOption('queuePrefix', options.queuePrefix);
-  return checks.checkDeployment({ state, prefix, ...(blobs !== undefined && { blobs }) });
-=======
 /** A deployment where any of its servers is named; `--data` says that it is a folder, whatever the environment holds. */
 function patientOf(options: DoctorOptions): Patient {
   const { data, server, queue, state, blobs, queuePrefix } = options;
@@ -146,7 +91,6 @@ function patientOf(options: DoctorOptions): Patient {
     throw new UsageError(error.message, 'See `dray doctor --help`.');
   }
   return { data: readOption('data', data), ...(server !== undefined && { server }) };
->>>>>>> 7fac94dd7936898455ff0ffd01607922e73f9be3
 }
 
 const stateColours = { ok: 'green', warning: 'yellow', wrong: 'red' } as const;

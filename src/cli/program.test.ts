@@ -18,12 +18,7 @@ async function run(line: string, serve: Serve = () => Promise.resolve()) {
   const program = buildProgram({
     serve,
     serveApart: (_, config) => serve(config),
-<<<<<<< HEAD
-    checkFolder: () => Promise.reject(new Error('this test has no data folder')),
-    checkDeployment: () => Promise.reject(new Error('this test has no deployment')),
-=======
     checkInvariants: () => Promise.reject(new Error('this test has no data folder')),
->>>>>>> 7fac94dd7936898455ff0ffd01607922e73f9be3
     diagnose: () => Promise.reject(new Error('this test has no machine')),
     clock: systemClock,
     terminal: {
