@@ -29,8 +29,8 @@ export interface ClusterOptions {
   readonly keepForMs: number;
   /** Before every name in Redis and RabbitMQ; deployments that share servers differ in it. */
   readonly prefix?: string;
-  /** Of the connections, for those who look at the servers. */
-  readonly name?: string;
+  /** The name of this process among all others. */
+  readonly process?: string;
   /** By which jobs are stored; that of Redis where it is not given, one authority for all processes. */
   readonly time?: Pick<Clock, 'now' | 'monotonic'>;
   /** For how long a queue that no claim waits for is still consumed, in ms. */
@@ -71,6 +71,14 @@ export interface ClusterEngine extends Engine {
   /** False where jobs wait that this process asked for, and none has come for so long that consuming must be stuck. */
   readonly consuming: boolean;
   stats(): Promise<ClusterStats>;
+  /** Of Redis, in bytes; `max` is 0 where it has no bound. */
+  memory(): Promise<{ readonly used: number; readonly max: number }>;
+  /**
+   * A process is said to be gone, by the message that it held in RabbitMQ: where its connection to Redis is gone too,
+   * its jobs go to others at once. A RabbitMQ that was restarted says it of processes that live.
+   * @returns how many leases ended.
+   */
+  processGone(params: { process: string }): Promise<number>;
   /** Jobs with a projection that ended, until `projected` says that it was delivered; the oldest end first. */
   projections(params: {
     limit: number;
@@ -82,9 +90,15 @@ export interface ClusterEngine extends Engine {
 
 /** @throws DrayError where an address cannot be used or its server refuses us. A server that is away is waited for. */
 export async function openClusterEngine(options: ClusterOptions): Promise<ClusterEngine> {
-  const { clock, log, prefix = 'dray', name = 'dray' } = options;
+  const { clock, log, prefix = 'dray', process = 'dray' } = options;
   const time = () => (options.time ? String(options.time.now()) : '');
-  const link = await RedisLink.open({ url: options.state, prefix: `${prefix}:`, name, log, time });
+  const link = await RedisLink.open({
+    url: options.state,
+    prefix: `${prefix}:`,
+    name: connectionName(process),
+    log,
+    time,
+  });
   try {
     const broker = await openBroker({ url: options.queue, clock, log, prefix });
     const engine = new RedisRabbitEngine({ options, link, broker, time });
@@ -94,6 +108,11 @@ export async function openClusterEngine(options: ClusterOptions): Promise<Cluste
     await link.close();
     throw error;
   }
+}
+
+/** Redis takes no spaces in it. */
+function connectionName(process: string): string {
+  return `dray:${process.replaceAll(/\s/g, '_')}`;
 }
 
 const leaseExpired: Failure = {
@@ -109,6 +128,9 @@ const defaultGatherMs = 20;
 /** A claim that has got nothing for so long while jobs waited for longer says that consuming is stuck, in ms. */
 const stuckMs = 60_000;
 const lookMs = 5_000;
+/** How often Redis is asked again whether a process is there that is said to be gone, and after how long, in ms. */
+const looks = 5;
+const lookAgainMs = 20;
 
 class RedisRabbitEngine implements ClusterEngine {
   readonly fleet: Fleet;
@@ -293,6 +315,17 @@ class RedisRabbitEngine implements ClusterEngine {
       await this.#link.use((redis) => redis.zrem(`${this.#link.prefix}projections`, ...ids));
   }
 
+  async processGone({ process }: { process: string }): Promise<number> {
+    // Of a process that died RabbitMQ may have heard a moment before Redis.
+    for (let look = 0; await this.#link.knows(connectionName(process)); look += 1) {
+      if (look === looks) return 0;
+      await this.#clock.sleep(lookAgainMs);
+    }
+    const lapsed = (await this.#store.one('lapse', { process })) as number;
+    if (lapsed > 0) await this.maintain();
+    return lapsed;
+  }
+
   async stats(): Promise<ClusterStats> {
     return {
       outbox: await this.#store.outbox(),
@@ -301,6 +334,12 @@ class RedisRabbitEngine implements ClusterEngine {
       deadLettered: this.#handOut.deadLettered,
       reemitted: this.#maintenance.reemitted,
     };
+  }
+
+  async memory(): ReturnType<ClusterEngine['memory']> {
+    const info = await this.#link.use((redis) => redis.info('memory'));
+    const figure = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+    return { used: figure('used_memory'), max: figure('maxmemory') };
   }
 
   async ping(): Promise<void> {

@@ -129,7 +129,7 @@ export type ClaimFields = readonly [
 
 /** @param given.now when the attempt has begun, where it has. */
 export function readLease(
-  { job: part, seq, createdAt }: ReadyMessage,
+  { job: part, createdAt }: ReadyMessage,
   [version, attempt, maxAttempts, history = '', error = '']: ClaimFields,
   given: { worker: string; token: string; now?: number },
 ): Lease {
@@ -139,5 +139,5 @@ export function readLease(
   job.worker = given.worker;
   if (given.now !== undefined) job.startedAt = given.now;
   if (error !== '') job.error = JSON.parse(error) as Failure;
-  return { job, token: `${given.token}-${seq}` };
+  return { job, token: `${given.token}-${job.id}` };
 }

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../support/eventually.js';
 import { OwnRabbit, rabbitIsHere } from '../../support/rabbit.js';
-import { broker, consume, messages, queue } from './setup.js';
+import { broker, consume, messages, queue, queueName } from './setup.js';
 
 describe.skipIf(!rabbitIsHere)('RabbitMQ away and back', () => {
   let rabbit: OwnRabbit;
@@ -122,15 +122,20 @@ describe.skipIf(!rabbitIsHere)('RabbitMQ away and back', () => {
     expect(await ours.publish(messages(1))).toEqual([true]);
   });
 
-  it('is let go of at once while it hangs', async () => {
-    const { broker: ours } = await broker(url);
+  it('is let go of at once while it hangs, and its silence is said', async () => {
+    const { broker: ours, log } = await broker(url);
+    await ours.publish(messages(1));
     rabbit.freeze();
     try {
+      await expect(consume(ours)).rejects.toThrow('has not answered');
+      await expect(consume(ours)).rejects.toMatchObject({ code: 'unavailable' });
       await ours.close();
     } finally {
       rabbit.thaw();
     }
     expect(ours.reachable).toBe(false);
+    const said = log.lines.filter(({ message }) => message === 'a queue cannot be used');
+    expect(said.map(({ details }) => details?.['queue'])).toEqual([queueName]);
   });
 
   it('may come back empty', async () => {

@@ -17,7 +17,11 @@ const backoff = { firstMs: 100, mostMs: 5_000 } as const;
 const connectMs = 5_000;
 /** What an answer of RabbitMQ may take: a queue without its majority gives none. */
 const answerMs = 5_000;
-const silence = `RabbitMQ has not answered within ${answerMs} ms: it is overloaded, or the queue has no leader (rabbitmqctl list_queues name state leader).`;
+/**
+ * A queue of RabbitMQ 3.10 that was made in the second before a kill -9 may never answer again. Deleting it by
+ * ourselves could harm one that only waits for its majority.
+ */
+const silence = `RabbitMQ has not answered within ${answerMs} ms: it is overloaded, or the queue has no leader. Where a queue stays so, delete it (rabbitmqctl delete_queue): its jobs are sent again.`;
 /** How long a closing connection may wait for RabbitMQ's answer, which never comes where it hangs. */
 const closeMs = 2_000;
 
@@ -103,14 +107,14 @@ export class Link {
     return this.#model?.connection.serverProperties.version ?? '';
   }
 
-  /** @throws DrayError `unavailable` while RabbitMQ is away. */
+  /** @throws DrayError `unavailable` while RabbitMQ is away or does not answer. */
   async channel(): Promise<Channel> {
-    return watched(await this.#open().createChannel());
+    return watched(await this.answer(this.#open().createChannel()));
   }
 
-  /** @throws DrayError `unavailable` while RabbitMQ is away. */
+  /** @throws DrayError `unavailable` while RabbitMQ is away or does not answer. */
   async confirmChannel(): Promise<ConfirmChannel> {
-    return watched(await this.#open().createConfirmChannel());
+    return watched(await this.answer(this.#open().createConfirmChannel()));
   }
 
   /**

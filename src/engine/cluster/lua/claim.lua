@@ -6,7 +6,7 @@
 --   'paused' | 'gone': the record is not there and the message is young enough for it to be made anew |
 --   'expired': nor is it young enough
 -- guarantee: a job is leased to one attempt at a time; a message older than the record's emission claims nothing. Its
--- token is that of the request, a hyphen and the job's place in the order of submission.
+-- token is that of the request, a hyphen and the id of the job.
 local results, paused, handedOut = {}, {}, {}
 local wanted = {
   'status', 'held', 'emission', 'type', 'priority', 'work', 'seq', 'version', 'attempt', 'max', 'history', 'error',
@@ -30,7 +30,7 @@ local function claim(request, id, emission, emittedAt, createdAt, begun)
   job.version = job.version + 1
   local fields = {
     'status', 'in-progress', 'version', int(job.version), 'attempt', int(attempt), 'worker', request.worker, 'token',
-    request.token .. '-' .. int(job.seq),
+    request.token .. '-' .. id,
   }
   if begun then also(fields, 'started', nowText) end
   -- What the attempt before has left.
