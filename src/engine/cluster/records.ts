@@ -62,8 +62,7 @@ export function readRecord(fields: RecordFields): { job: Job; seq: number; token
     fields as RecordTuple;
   const [token, progress, result, blob, error, history, peak, seq] = rest;
   const part = JSON.parse(json) as StaticPart;
-  const job: { -readonly [K in keyof Job]: Job[K] } = {
-    ...fixed(part),
+  const job = jobOf(part, {
     status: status as Status,
     version: Number(version),
     attempt: Number(attempt),
@@ -71,7 +70,7 @@ export function readRecord(fields: RecordFields): { job: Job; seq: number; token
     held: held === '1',
     createdAt: Number(created),
     attempts: history === '' ? [] : (JSON.parse(history) as EndedAttempt[]),
-  };
+  });
   if (run !== '') job.runAt = Number(run);
   if (started !== '') job.startedAt = Number(started);
   if (finished !== '') job.finishedAt = Number(finished);
@@ -94,9 +93,29 @@ export function readRecord(fields: RecordFields): { job: Job; seq: number; token
   return { job, seq: Number(seq), token: token === '' ? null : token };
 }
 
-function fixed(part: StaticPart) {
-  const { id, type, input, retry, timeoutMs, priority, key, labels } = part;
-  return { id, type, input, retry, timeoutMs, priority, labels, ...(key && { key: key.name }) };
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+type State = Pick<Job, 'status' | 'version' | 'attempt' | 'maxAttempts' | 'held' | 'createdAt' | 'attempts'>;
+
+/** Written out: spreading would be most of what a lease costs. */
+function jobOf(part: StaticPart, state: State): Mutable<Job> {
+  const job: Mutable<Job> = {
+    id: part.id,
+    type: part.type,
+    status: state.status,
+    version: state.version,
+    input: part.input,
+    retry: part.retry,
+    timeoutMs: part.timeoutMs,
+    attempt: state.attempt,
+    maxAttempts: state.maxAttempts,
+    priority: part.priority,
+    held: state.held,
+    labels: part.labels,
+    createdAt: state.createdAt,
+    attempts: state.attempts,
+  };
+  if (part.key) job.key = part.key.name;
+  return job;
 }
 
 /** What claim.lua answers of a job that it leased. */
@@ -114,17 +133,10 @@ export function readLease(
   [version, attempt, maxAttempts, history = '', error = '']: ClaimFields,
   given: { worker: string; token: string; now?: number },
 ): Lease {
-  const job: { -readonly [K in keyof Job]: Job[K] } = {
-    ...fixed(part),
-    status: 'in-progress',
-    version,
-    attempt,
-    maxAttempts,
-    held: false,
-    createdAt,
-    worker: given.worker,
-    attempts: history === '' ? [] : (JSON.parse(history) as EndedAttempt[]),
-  };
+  const attempts = history === '' ? [] : (JSON.parse(history) as EndedAttempt[]);
+  const status = 'in-progress';
+  const job = jobOf(part, { status, version, attempt, maxAttempts, held: false, createdAt, attempts });
+  job.worker = given.worker;
   if (given.now !== undefined) job.startedAt = given.now;
   if (error !== '') job.error = JSON.parse(error) as Failure;
   return { job, token: `${given.token}-${job.id}` };
