@@ -24,17 +24,21 @@ const program = buildProgram({
     const { serveApart } = await import('./compose/distributed.js');
     await serveApart(mode, config);
   },
-  diagnose: async (params) => {
+  diagnose: async (patient) => {
+    if ('servers' in patient) {
+      const { diagnoseDeployment } = await import('./compose/deployment-diagnosis.js');
+      return diagnoseDeployment({ ...patient.servers, prefix: patient.prefix });
+    }
     const { diagnose } = await import('./compose/diagnosis.js');
-    return diagnose(params);
+    return diagnose(patient);
   },
-  checkFolder: async (data) => {
+  checkInvariants: async (patient) => {
+    if ('servers' in patient) {
+      const { checkDeployment } = await import('./compose/deployment-diagnosis.js');
+      return checkDeployment({ ...patient.servers, prefix: patient.prefix });
+    }
     const { checkFolder } = await import('./compose/doctor.js');
-    return checkFolder(data);
-  },
-  checkDeployment: async (servers) => {
-    const { checkDeployment } = await import('./compose/doctor.js');
-    return checkDeployment(servers);
+    return checkFolder(patient.data);
   },
 });
 

@@ -1,29 +1,27 @@
-/** `dray doctor`: what is wrong with a data folder. */
+/** `dray doctor`: what is wrong with a data folder, or with a deployment on several servers. */
 import type { Command } from 'commander';
-import { readOption, readServers } from '../config/read-config.js';
+import { readOption, readServers, requireServers, type Servers } from '../config/read-config.js';
 import type { Finding } from '../jobs/diagnosis.js';
+import { DrayError } from '../jobs/errors.js';
 import type { InvariantReport } from '../jobs/invariants.js';
 import { folderDoc, type Context, type Handle } from './context.js';
-import { exitCodes, type ExitCode } from './failure.js';
+import { exitCodes, UsageError, type ExitCode } from './failure.js';
 import { grid } from './table.js';
 import { print, printJson, type Terminal } from './terminal.js';
 
-/** Checks a data folder that no server has open. */
-export type CheckFolder = (data: string) => Promise<InvariantReport>;
+/** What is looked at: the folder of `dray serve`, or the servers of a deployment. */
+export type Patient =
+  | { readonly data: string; readonly server?: string }
+  | { readonly servers: Servers; readonly prefix: string };
 
-/** Checks the records of a deployment, and the blobs where it is told where they are. */
-export type CheckDeployment = (servers: {
-  state: string;
-  prefix: string;
-  blobs?: string;
-}) => Promise<InvariantReport>;
+/** Checks the promises: of a data folder that no server has open, or of a deployment. */
+export type CheckInvariants = (patient: Patient) => Promise<InvariantReport>;
 
-/** Looks at the machine, the data folder and the server. */
-export type Diagnose = (params: { data: string; server?: string }) => Promise<readonly Finding[]>;
+/** Looks at the machine, the data folder and the server, or at the servers and processes of a deployment. */
+export type Diagnose = (patient: Patient) => Promise<readonly Finding[]>;
 
 interface Checks {
-  readonly checkFolder: CheckFolder;
-  readonly checkDeployment: CheckDeployment;
+  readonly checkInvariants: CheckInvariants;
   readonly diagnose: Diagnose;
 }
 
@@ -31,6 +29,7 @@ interface DoctorOptions {
   readonly invariants?: boolean;
   readonly data?: string;
   readonly server?: string;
+  readonly queue?: string;
   readonly state?: string;
   readonly blobs?: string;
   readonly queuePrefix?: string;
@@ -40,45 +39,58 @@ interface DoctorOptions {
 export function addDoctor(program: Command, context: Context, handle: Handle, checks: Checks): void {
   program
     .command('doctor')
-    .description('check this machine, the data folder and the server; exit code 1 where something is wrong')
+    .description(
+      'check this machine, the data folder and the server, or the servers of a deployment; exit code 1 where something is wrong',
+    )
     .option(
       '--invariants',
-      'instead: every promise about jobs, results, leases, completions and keys; of a data folder that no server has open, or of the records in --state',
+      'instead: every promise about jobs, results, leases, completions and keys; a data folder while no server has it',
     )
     .option('--data <folder>', folderDoc)
     .option('--server <address>', 'the server (default: DRAY_SERVER, or http://127.0.0.1:8080)')
-    .option('--state <address>', 'with --invariants: the Redis of a deployment (default: DRAY_STATE)')
-    .option('--blobs <address>', 'with --invariants and --state: where its blobs are (default: DRAY_BLOBS)')
-    .option(
-      '--queue-prefix <text>',
-      'with --invariants and --state: see `dray api` (default: DRAY_QUEUE_PREFIX, or dray)',
-    )
+    .option('--queue <address>', 'of a deployment, RabbitMQ (default: DRAY_QUEUE)')
+    .option('--state <address>', 'of a deployment, Redis (default: DRAY_STATE)')
+    .option('--blobs <address>', 'of a deployment, where large data is (default: DRAY_BLOBS)')
+    .option('--queue-prefix <name>', 'of a deployment (default: DRAY_QUEUE_PREFIX, or dray)')
     .option('--json', 'for machines: one JSON document on stdout, errors as JSON on stderr')
     .action((options: DoctorOptions) =>
       handle(options.json === true, () => examine(options, context, checks)),
     );
 }
 
-async function examine(options: DoctorOptions, { terminal }: Context, checks: Checks): Promise<ExitCode> {
-  const data = readOption('data', options.data);
+async function examine(
+  options: DoctorOptions,
+  { terminal }: Context,
+  { checkInvariants, diagnose }: Checks,
+): Promise<ExitCode> {
+  const patient = patientOf(options);
   if (options.invariants !== true) {
-    const { server } = options;
-    const findings = await checks.diagnose({ data, ...(server !== undefined && { server }) });
+    const findings = await diagnose(patient);
     if (options.json) printJson(terminal.out, { findings });
     else print(terminal.out, describeFindings(findings, terminal));
     return findings.some(({ state }) => state === 'wrong') ? exitCodes.failed : exitCodes.ok;
   }
-  const report = await checkPromises(data, options, checks);
+  const report = await checkInvariants(patient);
   if (options.json) printJson(terminal.out, report);
   else print(terminal.out, describeReport(report));
   return report.violations.length === 0 ? exitCodes.ok : exitCodes.failed;
 }
 
-function checkPromises(data: string, options: DoctorOptions, checks: Checks): Promise<InvariantReport> {
-  const { state, blobs } = readServers({ state: options.state, blobs: options.blobs });
-  if (state === undefined) return checks.checkFolder(data);
-  const prefix = readOption('queuePrefix', options.queuePrefix);
-  return checks.checkDeployment({ state, prefix, ...(blobs !== undefined && { blobs }) });
+/** A deployment where any of its servers is named; `--data` says that it is a folder, whatever the environment holds. */
+function patientOf(options: DoctorOptions): Patient {
+  const { data, server, queue, state, blobs, queuePrefix } = options;
+  try {
+    const given = queue !== undefined || state !== undefined || blobs !== undefined;
+    const servers = readServers({ queue, state, blobs });
+    if (Object.keys(servers).length > 0 && (given || data === undefined)) {
+      requireServers(servers, 'dray doctor');
+      return { servers, prefix: readOption('queuePrefix', queuePrefix) };
+    }
+  } catch (error) {
+    if (!(error instanceof DrayError)) throw error;
+    throw new UsageError(error.message, 'See `dray doctor --help`.');
+  }
+  return { data: readOption('data', data), ...(server !== undefined && { server }) };
 }
 
 const stateColours = { ok: 'green', warning: 'yellow', wrong: 'red' } as const;

@@ -4,7 +4,7 @@ import { Command, CommanderError } from 'commander';
 import type { Clock } from '../clock.js';
 import type { Context, Handle } from './context.js';
 import { exitCodeHelp, exitCodes, tell, type ExitCode } from './failure.js';
-import { addDoctor, type CheckDeployment, type CheckFolder, type Diagnose } from './doctor.js';
+import { addDoctor, type CheckInvariants, type Diagnose } from './doctor.js';
 import { addJobs } from './jobs.js';
 import { addKeys } from './keys.js';
 import { addQueues } from './queues.js';
@@ -15,8 +15,7 @@ import { addSubmit } from './submit.js';
 import type { Terminal } from './terminal.js';
 
 export interface ProgramParams extends Servers {
-  readonly checkFolder: CheckFolder;
-  readonly checkDeployment: CheckDeployment;
+  readonly checkInvariants: CheckInvariants;
   readonly diagnose: Diagnose;
   readonly terminal: Terminal;
   readonly clock: Clock;

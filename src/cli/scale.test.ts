@@ -169,8 +169,7 @@ describe('dray scale explain', () => {
     const program = buildProgram({
       serve: () => Promise.resolve(),
       serveApart: () => Promise.resolve(),
-      checkFolder: () => Promise.reject(new Error('this test has no data folder')),
-      checkDeployment: () => Promise.reject(new Error('this test has no deployment')),
+      checkInvariants: () => Promise.reject(new Error('this test has no data folder')),
       diagnose: () => Promise.reject(new Error('this test has no machine')),
       clock: systemClock,
       terminal: { out: stream('out'), err: stream('err'), width: 80, paint: (_, text) => text },

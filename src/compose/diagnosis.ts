@@ -7,19 +7,13 @@ import { environment } from '../config/environment.js';
 import { availableMachine } from '../config/machine.js';
 import type { Config } from '../config/options.js';
 import { readConfig } from '../config/read-config.js';
-import { DrayError } from '../jobs/errors.js';
 import { openDatabase } from '../engine/sqlite/database.js';
 import { inspectDatabase } from '../engine/sqlite/inspect.js';
 import type { Finding } from '../jobs/diagnosis.js';
-import { GiB, MiB } from '../jobs/limits.js';
 import { leastFree } from '../jobs/retention.js';
 import { loadKernel } from '../tasks/matmul/kernel/load.js';
 import { systemClock } from '../clock.js';
-
-type Verdict = Omit<Finding, 'check'>;
-const ok = (detail: string): Verdict => ({ state: 'ok', detail });
-const warning = (detail: string, advice: string): Verdict => ({ state: 'warning', detail, advice });
-const wrong = (detail: string, advice: string): Verdict => ({ state: 'wrong', detail, advice });
+import { findAll, ok, size, warning, wrong, type Verdict } from './verdicts.js';
 
 const oldestNode = [20, 19] as const;
 /** Before this no version of Dray was made. */
@@ -34,7 +28,7 @@ export async function diagnose(params: { data: string; server?: string }): Promi
   const folder = resolve(params.data);
   const file = join(folder, 'jobs.sqlite');
   const config = (): Config => readConfig({ data: folder }, environment);
-  const checks: Readonly<Record<string, () => Verdict | Promise<Verdict>>> = {
+  return findAll({
     node: checkNode,
     clock: () => checkClock(folder),
     memory: () => checkMemory(config()),
@@ -44,19 +38,7 @@ export async function diagnose(params: { data: string; server?: string }): Promi
     durability: () => checkDurability(existing(folder)),
     database: () => checkDatabase(file),
     server: () => checkServer(file, params.server),
-  };
-  const findings: Finding[] = [];
-  for (const [check, run] of Object.entries(checks)) {
-    try {
-      findings.push({ check, ...(await run()) });
-    } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      const ofSystem = !(error instanceof DrayError) && code !== undefined;
-      const advice = ofSystem ? 'The operating system said no: check the rights.' : 'Correct the option.';
-      findings.push({ check, ...wrong(message, advice) });
-    }
-  }
-  return findings;
+  });
 }
 
 /** The folder, or the nearest one above that is there. */
@@ -64,7 +46,7 @@ function existing(folder: string): string {
   return existsSync(folder) ? folder : existing(dirname(folder));
 }
 
-function checkNode(): Verdict {
+export function checkNode(): Verdict {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const fits = major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1]);
   const detail = `Node ${process.versions.node}`;
@@ -172,8 +154,4 @@ async function checkServer(file: string, given: string | undefined): Promise<Ver
   }
   if (response.ok) return ok(`ready at ${address}`);
   return wrong(`${address} answers ${response.status} to /readyz`, 'See its log.');
-}
-
-function size(bytes: number): string {
-  return bytes >= GiB ? `${(bytes / GiB).toFixed(1)} GiB` : `${Math.ceil(bytes / MiB)} MiB`;
 }

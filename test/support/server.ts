@@ -8,19 +8,23 @@ import { fileURLToPath } from 'node:url';
 
 export const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
-export interface TestServer {
+export interface TestProcess {
   readonly url: string;
   readonly pid: number;
-  /** The data folder. It survives `kill`, so that another server can be started on it. */
-  readonly data: string;
   /** What the process has written so far, for the message of a failing test. */
   output(): string;
-  /** SIGTERM, wait for the end, remove the folder if this call of startServer made it. Safe to call again. */
+  /** SIGTERM, and wait for the end. Safe to call again. */
   stop(): Promise<void>;
   /** SIGKILL, and wait for the end. */
   kill(): Promise<void>;
   /** Resolves once the process has ended, for whatever reason, with its exit code or null where it was killed. */
   readonly exited: Promise<number | null>;
+}
+
+/** `stop` removes the folder too, if this call of startServer made it. */
+export interface TestServer extends TestProcess {
+  /** The data folder. It survives `kill`, so that another server can be started on it. */
+  readonly data: string;
 }
 
 export interface ServerOptions {
@@ -37,24 +41,37 @@ export interface ServerOptions {
 /** Resolves when the server says that it is ready; rejects with its output when it has ended before. */
 export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
   const data = options.data ?? (await mkdtemp(join(tmpdir(), 'dray-test-')));
-  const child = spawn(
-    process.execPath,
-    [options.main ?? main, 'serve', '--port', '0', '--data', data, ...(options.args ?? [])],
-    {
-      env: { ...process.env, ...options.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      ...(options.signal && { signal: options.signal, killSignal: 'SIGKILL' }),
-    },
-  );
-  let output = '';
-  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const removeData = async (): Promise<void> => {
     if (options.data === undefined) await rm(data, { recursive: true, force: true });
   };
+  const args = ['serve', '--port', '0', '--data', data, ...(options.args ?? [])];
+  const started = await startProcess({ ...options, args }).catch(async (error: unknown) => {
+    await removeData();
+    throw error;
+  });
+  return {
+    ...started,
+    data,
+    stop: async () => {
+      await started.stop();
+      await removeData();
+    },
+  };
+}
+
+/** `dray` with these arguments: `serve`, or one of the processes of a deployment. As `startServer`, without a folder. */
+export async function startProcess(options: Omit<ServerOptions, 'data'>): Promise<TestProcess> {
+  const child = spawn(process.execPath, [options.main ?? main, ...(options.args ?? [])], {
+    env: { ...process.env, ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(options.signal && { signal: options.signal, killSignal: 'SIGKILL' }),
+  });
+  let output = '';
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const url = await new Promise<string>((resolve, reject) => {
     const listen = (chunk: Buffer): void => {
       output += chunk.toString();
-      const ready = /dray is ready at (http:\S+)\n/.exec(output);
+      const ready = /dray(?: \w+)? is ready at (http:\S+)\n/.exec(output);
       if (ready) resolve(ready[1]!);
     };
     child.stdout.on('data', listen);
@@ -65,18 +82,13 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     });
   }).catch(async (error: unknown) => {
     if (child.pid !== undefined) await exited; // an abort is told before its process is gone
-    await removeData();
     throw error;
   });
   return {
     url,
     pid: child.pid!,
-    data,
     output: () => output,
-    stop: async () => {
-      await end(child, 'SIGTERM');
-      await removeData();
-    },
+    stop: () => end(child, 'SIGTERM'),
     kill: () => end(child, 'SIGKILL'),
     exited,
   };

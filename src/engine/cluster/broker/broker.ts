@@ -45,6 +45,13 @@ export interface Broker {
    */
   depth(queue: QueueName): Promise<{ readonly messages: number; readonly consumers: number } | undefined>;
   /**
+   * Makes the queue where it is not there, else makes sure that it is declared as it must be.
+   * @throws DrayError `unavailable` while RabbitMQ is away, or that says what is wrong with the queue.
+   */
+  declare(queue: QueueName): Promise<void>;
+  /** How many messages lie in the dead-letter queue. @throws DrayError `unavailable` while RabbitMQ is away. */
+  deadLetters(): Promise<number>;
+  /**
    * Takes up to `limit` messages out of the dead-letter queue: those for which `handle` says true are done, the others
    * stay. @returns how many are done.
    * @throws DrayError `unavailable` while RabbitMQ is away; what `handle` throws.
@@ -117,6 +124,16 @@ export async function openBroker({ url, clock, log, prefix = 'dray' }: BrokerOpt
     }
   }
 
+  async function depthOf(name: string): ReturnType<Broker['depth']> {
+    try {
+      const found = await topology.ask((channel) => channel.checkQueue(name));
+      return { messages: found.messageCount, consumers: found.consumerCount };
+    } catch (error) {
+      if (isRefusal(error) && error.code === 404) return undefined;
+      throw isRefusal(error) ? work.away(error) : error;
+    }
+  }
+
   let sending: Link;
   try {
     sending = await Link.open({
@@ -150,15 +167,9 @@ export async function openBroker({ url, clock, log, prefix = 'dray' }: BrokerOpt
         })),
       ),
     consume: (params) => startConsuming(params.queue, params, false),
-    async depth(queue) {
-      try {
-        const found = await topology.ask((channel) => channel.checkQueue(topology.nameOf(queue)));
-        return { messages: found.messageCount, consumers: found.consumerCount };
-      } catch (error) {
-        if (isRefusal(error) && error.code === 404) return undefined;
-        throw isRefusal(error) ? work.away(error) : error;
-      }
-    },
+    depth: (queue) => depthOf(topology.nameOf(queue)),
+    declare: (queue) => topology.ensure(topology.nameOf(queue)),
+    deadLetters: async () => (await depthOf(topology.dead))?.messages ?? 0,
     drainDeadLetters: (params) => drainDeadLetters({ link: work, topology, ...params }),
     async close() {
       await Promise.all([sending.close(), work.close()]);

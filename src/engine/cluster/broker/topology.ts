@@ -16,6 +16,12 @@ export interface QueueName {
 const refusalHoldsMs = 5_000;
 const logEveryMs = 30_000;
 
+/** A channel for questions, and whether it still stands. */
+interface Line {
+  readonly channel: Channel;
+  open: boolean;
+}
+
 export class Topology {
   #link: Link | undefined;
   readonly #prefix: string;
@@ -24,7 +30,7 @@ export class Topology {
   readonly #declared = new Set<string>();
   readonly #declaring = new Map<string, Promise<void>>();
   readonly #refused = new Map<string, { readonly error: DrayError; readonly until: number }>();
-  #spare: Channel | undefined;
+  #spare: Line | undefined;
   readonly #complained = new Map<string, number>();
 
   constructor(params: { prefix: string; clock: Clock; log: Log }) {
@@ -84,22 +90,26 @@ export class Topology {
   async ask<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
     const link = this.#link;
     if (!link) throw new DrayError('unavailable', 'RabbitMQ has not been reached yet.');
-    const channel = this.#spare ?? (await link.channel());
-    if (channel === this.#spare) this.#spare = undefined;
-    const state = { open: true };
-    channel.once('close', () => {
-      state.open = false;
-      if (this.#spare === channel) this.#spare = undefined;
-    });
+    const line = this.#spare ?? this.#watched(await link.channel());
+    if (line === this.#spare) this.#spare = undefined;
     try {
-      const answer = await link.answer(work(channel));
-      if (state.open && !this.#spare) this.#spare = channel;
-      else await closeQuietly(channel);
+      const answer = await link.answer(work(line.channel));
+      if (line.open && !this.#spare) this.#spare = line;
+      else await closeQuietly(line.channel);
       return answer;
     } catch (error) {
-      void closeQuietly(channel);
+      void closeQuietly(line.channel);
       throw error;
     }
+  }
+
+  #watched(channel: Channel): Line {
+    const line = { channel, open: true };
+    channel.once('close', () => {
+      line.open = false;
+      if (this.#spare === line) this.#spare = undefined;
+    });
+    return line;
   }
 
   /** Says at most every 30 s of a queue why it cannot be used. */
