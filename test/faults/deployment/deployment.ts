@@ -139,7 +139,10 @@ export class Deployment {
 
   /** What `dray doctor --invariants` says of it. */
   invariants(): Promise<InvariantReport> {
-    return askDoctor(['--queue', this.rabbit.url, '--state', this.redis.url, '--blobs', this.#blobs], this.s3?.now.env);
+    return askDoctor(
+      ['--queue', this.rabbit.url, '--state', this.redis.url, '--blobs', this.#blobs],
+      this.s3?.now.env,
+    );
   }
 
   async pause(least: number, most: number): Promise<void> {

@@ -1,10 +1,12 @@
-/** `dray doctor --invariants --state` finds what is wrong with records in Redis, and nothing where all is well. */
+/** `dray doctor --invariants` finds what is wrong with records in Redis, and nothing where all is well. */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { BlobStore } from '../../../src/blobs/blob-store.js';
+import { openFilesystemBlobs } from '../../../src/blobs/filesystem.js';
 import { systemClock } from '../../../src/clock.js';
 import { openClusterEngine, type ClusterEngine } from '../../../src/engine/cluster/index.js';
 import type { InvariantReport } from '../../../src/jobs/invariants.js';
@@ -19,6 +21,9 @@ const key = { name: 'tenant', places: 1 };
 describe.skipIf(!queue || !state)('the invariants of a deployment', () => {
   let redis: Redis;
   let folder: string;
+  let blobs: BlobStore;
+  /** That the running job needs. */
+  let blob: string;
   let engine: ClusterEngine;
   /** By what was done with them. */
   const ids: Record<'waits' | 'placed' | 'held' | 'later' | 'runs' | 'done', string> = {
@@ -26,7 +31,8 @@ describe.skipIf(!queue || !state)('the invariants of a deployment', () => {
   };
 
   const examine = (...flags: string[]): { code: number | null; out: string } => {
-    const args = [main, 'doctor', '--invariants', '--state', state!.url, ...flags];
+    const servers = ['--queue', queue!.url, '--state', state!.url, '--blobs', `file://${folder}`];
+    const args = [main, 'doctor', '--invariants', ...servers, ...flags];
     const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
     return { code: status, out: stdout + stderr };
   };
@@ -42,6 +48,10 @@ describe.skipIf(!queue || !state)('the invariants of a deployment', () => {
   beforeAll(async () => {
     redis = new Redis(state!.url);
     folder = await mkdtemp(join(tmpdir(), 'dray-doctor-'));
+    blobs = await openFilesystemBlobs({ folder, clock: systemClock });
+    const writer = await blobs.create({ mediaType: 'text/plain' });
+    await writer.write(Buffer.from('needed'));
+    blob = (await writer.commit()).id;
     engine = await openClusterEngine({
       queue: queue!.url,
       state: state!.url,
@@ -57,7 +67,7 @@ describe.skipIf(!queue || !state)('the invariants of a deployment', () => {
     await submit('done', { type: 'quick', labels: { color: 'red' } });
     const { job, token } = await claimOne(engine, 'quick');
     await engine.complete({ id: job.id, token, result: { inline: 1 } });
-    await submit('runs', { type: 'slow', blobs: ['blob-1'] });
+    await submit('runs', { type: 'slow', blobs: [blob] });
     await claimOne(engine, 'slow');
     await submit('waits', { type: 'quick', work: 7 });
     await submit('placed', { type: 'quick', key });
@@ -67,6 +77,7 @@ describe.skipIf(!queue || !state)('the invariants of a deployment', () => {
 
   afterAll(async () => {
     await engine.close();
+    await blobs.close();
     redis.disconnect();
     await rm(folder, { recursive: true });
   });
@@ -161,13 +172,12 @@ describe.skipIf(!queue || !state)('the invariants of a deployment', () => {
     );
     expect(unlisted).toMatchObject([{ invariant: 'labels', job: ids.done }]);
     const unused = await foundAfter(
-      () => redis.srem('dray:uses:blob-1', ids.runs),
-      () => redis.sadd('dray:uses:blob-1', ids.runs),
+      () => redis.srem(`dray:uses:${blob}`, ids.runs),
+      () => redis.sadd(`dray:uses:${blob}`, ids.runs),
     );
     expect(unused).toMatchObject([{ invariant: 'uses', job: ids.runs }]);
-    expect(examine('--blobs', `file://${folder}`).out).toContain(
-      'blob blob-1 that it needs is missing or damaged',
-    );
+    await blobs.delete({ id: blob });
+    expect(examine().out).toContain(`blob ${blob} that it needs is missing or damaged`);
   });
 
   test('are refused with the reason where Redis is not there', () => {
