@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { missing } from '../../../scripts/services/installation.mjs';
+import { startRabbit } from '../../../scripts/services/rabbitmq.mjs';
 import { startRedis } from '../../../scripts/services/redis.mjs';
 import type { Finding } from '../../../src/jobs/diagnosis.js';
 import { ended, submit } from '../../support/api.js';
@@ -167,4 +168,33 @@ describe.skipIf(!vhost || without)('servers of a deployment', () => {
     };
     expect(queues.find(({ type }) => type === 'echo')?.jobs.completed).toBe(3);
   });
+});
+
+describe.skipIf(without)('a RabbitMQ that is away', () => {
+  it('delays jobs, which are accepted all the same', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'dray-rabbit-'));
+    const redis = await startRedis({ folder: join(folder, 'redis') });
+    let rabbit = await startRabbit({ folder: join(folder, 'rabbit') });
+    const { port } = rabbit;
+    const deployment = await createDeployment({ queue: rabbit.url, state: redis.url });
+    try {
+      const [api] = await Promise.all([
+        deployment.start('api'),
+        deployment.start('controller'),
+        deployment.start('worker'),
+      ]);
+      await ended(api.url, (await submit(api.url, 'echo', 1)).id);
+      await rabbit.kill();
+      const accepted = await post(api.url);
+      expect(accepted.status).toBe(202);
+      const { id } = (await accepted.json()) as { id: string };
+      rabbit = await startRabbit({ folder: join(folder, 'rabbit'), port });
+      expect(await ended(api.url, id)).toMatchObject({ status: 'completed' });
+    } finally {
+      await deployment.stop();
+      await rabbit.stop();
+      await redis.stop();
+      await rm(folder, { recursive: true });
+    }
+  }, 120_000);
 });
