@@ -36,16 +36,19 @@ export async function checkRedis(redis: Redis, address: string): Promise<Verdict
   const shown = withoutPassword(address);
   const started = systemClock.monotonic();
   let info: ReadonlyMap<string, string>;
+  let said: Error | undefined; // the reason; what fails by it says only that the connection is gone
+  redis.on('error', (error: Error) => (said = error));
   try {
     await redis.connect();
     await redis.ping();
     info = fieldsOf(await redis.info('server'));
   } catch (error) {
-    const refused = /NOAUTH|WRONGPASS|NOPERM|invalid password|DB index/.test(String(error));
+    const { message } = said ?? (error as Error);
+    const refused = /NOAUTH|WRONGPASS|NOPERM|invalid password|DB index/.test(message);
     const advice = refused
       ? 'Check user, password and database in --state.'
       : 'Start it, let this machine reach it, or correct --state.';
-    return wrong(`${shown}: ${(error as Error).message}`, advice);
+    return wrong(`${shown}: ${message}`, advice);
   }
   const tookMs = Math.ceil(systemClock.monotonic() - started);
   const version = info.get('redis_version') ?? '0';
