@@ -1,10 +1,5 @@
-/**
- * Makes a bucket on any S3 server, by the one signed request that this takes.
- *
- *   DRAY_BLOBS=s3://dray?endpoint=http://… AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… node bucket.mjs
- */
+/** Makes a bucket on any S3 server, by the one signed request that this takes. Needs no package. */
 import { createHash, createHmac } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 
 /**
  * Does nothing where the bucket is there and ours.
@@ -41,16 +36,4 @@ function signature({ url, accessKey, secretKey, region }) {
     'x-amz-date': time,
     authorization: `AWS4-HMAC-SHA256 Credential=${accessKey}/${scope.join('/')}, SignedHeaders=${names}, Signature=${proof}`,
   };
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { DRAY_BLOBS, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = process.env;
-  const blobs = new URL(DRAY_BLOBS);
-  await createBucket({
-    endpoint: blobs.searchParams.get('endpoint'),
-    region: blobs.searchParams.get('region') ?? undefined,
-    bucket: blobs.host,
-    accessKey: AWS_ACCESS_KEY_ID,
-    secretKey: AWS_SECRET_ACCESS_KEY,
-  });
 }

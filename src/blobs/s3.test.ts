@@ -268,8 +268,12 @@ describe.skipIf(given === undefined)('a bucket', () => {
       });
     });
 
-    test('where it does not know conditional writes', async () => {
+    test.each([
+      ['does not know', 200],
+      ['refuses', 501],
+    ])('where it %s conditional writes', async (_, status) => {
       const careless = createServer((request, response) => {
+        response.statusCode = request.method === 'PUT' ? status : 200;
         request.resume().on('end', () => response.end('<ListBucketResult></ListBucketResult>'));
       });
       await new Promise<void>((resolve) => careless.listen(0, '127.0.0.1', resolve));

@@ -12,7 +12,6 @@
  */
 import type { Clock } from '../clock.js';
 import { DrayError } from '../jobs/errors.js';
-import { madeAt } from '../jobs/retention.js';
 import {
   blobIdShape,
   checkMediaType,
@@ -24,11 +23,13 @@ import {
   type UploadLink,
 } from './blob-store.js';
 import { Bucket, type S3Server } from './s3/bucket.js';
-import { isPassing } from './s3/errors.js';
+import { Clearing } from './s3/clearing.js';
+import { isPassing, isStatus } from './s3/errors.js';
+import { holdings, Layout } from './s3/layout.js';
 import { Links } from './s3/links.js';
 import { infoOf, readRecord, writeRecord, type BlobRecord } from './s3/record.js';
 import { Slots } from './s3/slots.js';
-import { S3BlobWriter, type WriterKeys, type WriterShare } from './s3/writer.js';
+import { S3BlobWriter, type WriterShare } from './s3/writer.js';
 
 export interface S3Options extends S3Server {
   readonly bucket: string;
@@ -53,11 +54,10 @@ const pieceSize = 4 * 1024 * 1024;
 const lanes = 4;
 /** What a stream reads at a time; one more piece is on its way meanwhile. */
 const chunkSize = 2 * 1024 * 1024;
+/** Each turn is lost to another process that has changed the record: so many are no accident. */
+const mostTurns = 100;
 /** Blobs whose record is remembered: a blob never changes, and one that is gone has no bytes. */
 const knownBlobs = 1_024;
-/** Blobs that one call of `clear` looks at, besides a page of notes. */
-const clearedAtOnce = 1_000;
-const anonymous = 'anonymous';
 
 /** Asks nothing of the server yet; see `checkBucket`. */
 export function openS3Blobs(options: S3Options): BlobStore {
@@ -74,17 +74,13 @@ export async function checkBucket(options: S3Options): Promise<void> {
   const bucket = new Bucket({ name, server: options, clock, patienceMs });
   try {
     await bucket.list({ prefix });
-    const key = `${prefix}uploads/${anonymous}/probe-${clock.id()}`;
-    const ignored = await bucket.put({ key, body: Buffer.alloc(0), onlyIf: { etag: '"none"' } });
-    if (!ignored) return;
+    const key = `${new Layout(prefix).notes()}probe-${clock.id()}`;
+    const written = await bucket.put({ key, body: Buffer.alloc(0), onlyIf: { etag: '"none"' } });
+    if (!written) return;
     await bucket.remove(key);
-    throw new DrayError(
-      'invalid-request',
-      `The S3 server of bucket "${name}" does not know conditional writes (If-Match): without them one process ` +
-        'may remove what another needs. Use a server that does, such as AWS S3 or MinIO.',
-      { field: 'blobs' },
-    );
+    throw unconditional(name);
   } catch (error) {
+    if (isStatus(error, 501)) throw unconditional(name);
     if (!(error instanceof DrayError) || error.code !== 'unavailable' || isPassing(error.cause)) throw error;
     throw new DrayError('invalid-request', error.message, { field: 'blobs', cause: error.cause });
   } finally {
@@ -92,23 +88,31 @@ export async function checkBucket(options: S3Options): Promise<void> {
   }
 }
 
+function unconditional(bucket: string): DrayError {
+  return new DrayError(
+    'invalid-request',
+    `The S3 server of bucket "${bucket}" does not know conditional writes (If-Match): without them one process may ` +
+      'remove what another needs. Use a server that does, such as AWS S3 or MinIO.',
+    { field: 'blobs' },
+  );
+}
+
 class S3Blobs implements BlobStore {
   readonly #bucket: Bucket;
-  readonly #prefix: string;
+  readonly #layout: Layout;
+  readonly #clearing: Clearing;
   readonly #clock: Clock;
-  readonly #writerName: string;
   readonly #links: Links;
   readonly #share: WriterShare;
   readonly #writers = new Set<BlobWriter>();
   readonly #known = new Map<string, BlobInfo>();
-  #clearedTo: string | undefined;
 
   constructor(options: S3Options) {
     const { bucket: name, prefix, clock, patienceMs = defaultPatienceMs } = options;
     this.#bucket = new Bucket({ name, server: options, clock, patienceMs });
-    this.#prefix = prefix;
+    this.#layout = new Layout(prefix, options.writer);
+    this.#clearing = new Clearing(this.#bucket, this.#layout);
     this.#clock = clock;
-    this.#writerName = options.writer ?? anonymous;
     this.#links = new Links({
       bucket: this.#bucket,
       publicEndpoint: options.publicEndpoint,
@@ -129,7 +133,7 @@ class S3Blobs implements BlobStore {
     const writer: BlobWriter = new S3BlobWriter({
       id,
       mediaType,
-      keys: this.#keys(id),
+      keys: this.#layout.keys(id),
       share: this.#share,
       ended: () => this.#writers.delete(writer),
     });
@@ -180,7 +184,7 @@ class S3Blobs implements BlobStore {
 
   async list({ after = '', limit }: { after?: string; limit: number }): Promise<readonly string[]> {
     const ids: string[] = [];
-    for await (const { id, record } of this.#objects(after)) {
+    for await (const { id, record } of holdings(this.#bucket, this.#layout.blobs, after)) {
       if (ids.length >= limit) break;
       if (record) ids.push(id);
     }
@@ -189,24 +193,25 @@ class S3Blobs implements BlobStore {
 
   async usage(): Promise<number> {
     let bytes = 0;
-    for await (const { size } of this.#objects('')) bytes += size;
+    for await (const { size } of holdings(this.#bucket, this.#layout.blobs, '')) bytes += size;
     return bytes;
   }
 
   async keep({ id, forMs }: { id: string; forMs: number }): Promise<boolean> {
     const keptUntil = this.#clock.now() + forMs;
-    for (;;) {
+    for (let turn = 0; turn < mostTurns; turn++) {
       const found = await this.#find(id);
       if (found?.record === undefined || found.record.deletion !== undefined) return false;
       if ((found.record.keptUntil ?? -Infinity) >= keptUntil) return true;
       if (await this.#replace(id, { ...found.record, keptUntil }, found.etag)) return true;
     }
+    throw tooManyTurns(id);
   }
 
   /** A deletion that a process has begun before it died is finished by the next one of that blob. */
   async delete({ id, unlessKept = false }: { id: string; unlessKept?: boolean }): Promise<boolean> {
     const deletion = this.#clock.token();
-    for (;;) {
+    for (let turn = 0; turn < mostTurns; turn++) {
       const found = await this.#find(id);
       if (found === undefined) return false;
       const record = found.record ?? { size: 0, digest: '', mediaType: '' };
@@ -216,25 +221,21 @@ class S3Blobs implements BlobStore {
         if (!(await this.#replace(id, { ...record, deletion }, found.etag))) continue;
       }
       this.#known.delete(id);
-      const { data, record: recordKey } = this.#keys(id);
+      const { data, record: recordKey } = this.#layout.keys(id);
       await Promise.all([this.#bucket.remove(data), this.#bucket.remove(recordKey)]);
       return record.deletion === undefined || record.deletion === deletion;
     }
+    throw tooManyTurns(id);
   }
 
-  async clear(of: { writer: string } | { begunBefore: number }): Promise<void> {
-    if ('writer' in of) {
-      await this.#clearNotes(`${this.#prefix}uploads/${of.writer}/`, Infinity);
-      return;
-    }
-    await this.#clearNotes(`${this.#prefix}uploads/`, of.begunBefore);
-    await this.#clearBytes(of.begunBefore);
+  clear(of: { writer: string } | { begunBefore: number }): Promise<void> {
+    return 'writer' in of ? this.#clearing.ofWriter(of.writer) : this.#clearing.begunBefore(of.begunBefore);
   }
 
   async link({ id, forMs }: { id: string; forMs: number }): Promise<string> {
     const info = await this.stat({ id });
     if (info === undefined) throw noSuchBlob(id);
-    return this.#links.read({ key: this.#keys(id).data, mediaType: info.mediaType, forMs });
+    return this.#links.read({ key: this.#layout.keys(id).data, mediaType: info.mediaType, forMs });
   }
 
   async createLink(params: {
@@ -246,20 +247,26 @@ class S3Blobs implements BlobStore {
     const { mediaType, size, digest, forMs } = params;
     checkMediaType(mediaType);
     const id = this.#clock.id();
-    await this.#bucket.put({ key: this.#linkNote(id), body: writeRecord({ size, digest, mediaType }) });
-    return { id, ...(await this.#links.write({ key: this.#keys(id).data, mediaType, size, digest, forMs })) };
+    await this.#bucket.put({
+      key: this.#layout.linkNote(id),
+      body: writeRecord({ size, digest, mediaType }),
+    });
+    return {
+      id,
+      ...(await this.#links.write({ key: this.#layout.keys(id).data, mediaType, size, digest, forMs })),
+    };
   }
 
   async commitLink({ id }: { id: string }): Promise<BlobInfo> {
     if (!blobIdShape.test(id)) throw noSuchBlob(id);
-    const note = await this.#bucket.get(this.#linkNote(id));
+    const note = await this.#bucket.get(this.#layout.linkNote(id));
     const promised = note && readRecord(note.bytes);
     if (promised === undefined) {
       const info = await this.stat({ id });
       if (info === undefined) throw noSuchBlob(id);
       return info;
     }
-    const { data, record } = this.#keys(id);
+    const { data, record } = this.#layout.keys(id);
     const arrived = await this.#bucket.head(data);
     if (arrived === undefined) {
       throw new DrayError('upload-incomplete', `nothing has been sent to the link of blob ${id} yet`);
@@ -277,7 +284,7 @@ class S3Blobs implements BlobStore {
       contentType: 'application/json',
       onlyIf: 'absent',
     });
-    await this.#bucket.remove(this.#linkNote(id)).catch(() => undefined); // goes when what is old is cleared
+    await this.#bucket.remove(this.#layout.linkNote(id)).catch(() => undefined); // goes when what is old is cleared
     return infoOf(id, promised);
   }
 
@@ -287,19 +294,10 @@ class S3Blobs implements BlobStore {
     this.#bucket.close();
   }
 
-  #keys(id: string): WriterKeys {
-    const data = `${this.#prefix}blobs/${id}`;
-    return { data, record: `${data}.json`, note: `${this.#prefix}uploads/${this.#writerName}/${id}` };
-  }
-
-  #linkNote(id: string): string {
-    return `${this.#prefix}uploads/links/${id}`;
-  }
-
   /** The record as it is now; without `record` where it is damaged. */
   async #find(id: string): Promise<{ etag: string; record?: BlobRecord } | undefined> {
     if (!blobIdShape.test(id)) return undefined;
-    const found = await this.#bucket.get(this.#keys(id).record);
+    const found = await this.#bucket.get(this.#layout.keys(id).record);
     const record = found && readRecord(found.bytes);
     return found && { etag: found.etag, ...(record && { record }) };
   }
@@ -307,7 +305,7 @@ class S3Blobs implements BlobStore {
   /** @returns false where the record is another one by now, or gone. */
   #replace(id: string, record: BlobRecord, etag: string): Promise<boolean> {
     return this.#bucket.put({
-      key: this.#keys(id).record,
+      key: this.#layout.keys(id).record,
       body: writeRecord(record),
       contentType: 'application/json',
       onlyIf: { etag },
@@ -330,7 +328,7 @@ class S3Blobs implements BlobStore {
 
   /** The range lies inside of what the record says. */
   async #fill(id: string, offset: number, target: Uint8Array): Promise<void> {
-    const key = this.#keys(id).data;
+    const key = this.#layout.keys(id).data;
     const found = await this.#bucket.readInto({ key, offset, target }).catch((error: unknown) => {
       if (!(error instanceof RangeError)) throw error;
       throw new DrayError('blob-not-found', `Blob ${id} is damaged: it is shorter than its record says.`);
@@ -339,66 +337,11 @@ class S3Blobs implements BlobStore {
     this.#known.delete(id);
     throw noSuchBlob(id);
   }
-
-  /** What there is of each blob whose id is above `after`, in ascending order. */
-  async *#objects(after: string): AsyncGenerator<{ id: string; size: number; record: boolean }> {
-    const prefix = `${this.#prefix}blobs/`;
-    let start = after === '' ? undefined : `${prefix}${after}.json`;
-    let current: { id: string; size: number; record: boolean } | undefined;
-    for (let more = true; more;) {
-      const page = await this.#bucket.list({ prefix, ...(start !== undefined && { after: start }) });
-      for (const { key, size } of page.objects) {
-        const [id = '', kind] = key.slice(prefix.length).split('.', 2);
-        if (!blobIdShape.test(id) || (kind !== undefined && kind !== 'json')) continue;
-        if (current !== undefined && current.id !== id) {
-          yield current;
-          current = undefined;
-        }
-        current ??= { id, size: 0, record: false };
-        if (kind === undefined) current.size = size;
-        else current.record = true;
-      }
-      start = page.objects.at(-1)?.key;
-      more = page.more && start !== undefined;
-    }
-    if (current !== undefined) yield current;
-  }
-
-  /** Ends the uploads below the prefix that were begun before then. */
-  async #clearNotes(prefix: string, begunBefore: number): Promise<void> {
-    const { objects } = await this.#bucket.list({ prefix });
-    for (const { key } of objects) {
-      const id = key.slice(key.lastIndexOf('/') + 1);
-      if (!blobIdShape.test(id) || madeAt(id) >= begunBefore) continue;
-      const { data } = this.#keys(id);
-      const upload = uploadIn((await this.#bucket.get(key))?.bytes);
-      if (upload !== undefined) await this.#bucket.abortUpload(data, upload);
-      if ((await this.#find(id)) === undefined) await this.#bucket.remove(data);
-      await this.#bucket.remove(key);
-    }
-  }
-
-  /** Removes bytes without a record, which a writer left that died between the two. */
-  async #clearBytes(begunBefore: number): Promise<void> {
-    let looked = 0;
-    const after = this.#clearedTo ?? '';
-    this.#clearedTo = undefined;
-    for await (const { id, record } of this.#objects(after)) {
-      if (madeAt(id) >= begunBefore) return;
-      if (!record && (await this.#find(id)) === undefined) await this.#bucket.remove(this.#keys(id).data);
-      looked += 1;
-      if (looked < clearedAtOnce) continue;
-      this.#clearedTo = id;
-      return;
-    }
-  }
 }
 
-function uploadIn(note: Buffer | undefined): string | undefined {
-  try {
-    const { upload } = JSON.parse(note?.toString('utf8') ?? '{}') as { upload?: unknown };
-    return typeof upload === 'string' ? upload : undefined;
-  } catch {
-    return undefined;
-  }
+function tooManyTurns(id: string): DrayError {
+  return new DrayError(
+    'unavailable',
+    `The record of blob ${id} could not be changed: others always were faster.`,
+  );
 }

@@ -4,7 +4,7 @@
  * characters that a header cannot carry.
  */
 import { createHash } from 'node:crypto';
-import type { Blob } from '../contract/blob.js';
+import type { Blob, DownloadLink, UploadLink } from '../contract/blob.js';
 import type { JobEvent } from '../contract/event.js';
 import type { Explanation } from '../contract/explanation.js';
 import type { Job, JobList } from '../contract/job.js';
@@ -18,6 +18,7 @@ import { ClientError, jobError } from './error.js';
 import { follow } from './event-stream.js';
 import { multipart, type FilePart } from './multipart.js';
 import type { CallOptions, ClientOptions, JobQuery, SubmitOptions } from './options.js';
+import { measure, sendTo } from './direct.js';
 import { persist } from './retry.js';
 import type { BuiltInTasks, JobOf, Submission, TaskMap, TypeName } from './tasks.js';
 import type { BytesBody, StreamedBody } from './transport.js';
@@ -244,6 +245,31 @@ export class DrayClient<Tasks extends TaskMap<Tasks> = BuiltInTasks> {
   async upload(data: Upload, options: CallOptions & { mediaType?: string } = {}): Promise<Blob> {
     const body = await uploadBody(data, options.mediaType ?? 'application/octet-stream');
     return this.#caller.once({ method: 'POST', path: 'v1/blobs', body }, options);
+  }
+
+  /**
+   * As `upload`, but the bytes go straight to the store on which the server keeps its blobs: with large data this
+   * spares the server.
+   *
+   * @throws ClientError `no-links` where the server's blobs are files: use `upload` there.
+   */
+  async uploadDirect(
+    data: Uint8Array | { readonly path: string },
+    options: CallOptions & { mediaType?: string } = {},
+  ): Promise<Blob> {
+    const { mediaType = 'application/octet-stream' } = options;
+    const body = jsonBody({ ...(await measure(data)), mediaType });
+    const link = await this.#caller.once<UploadLink>(
+      { method: 'POST', path: 'v1/blobs/links', body },
+      options,
+    );
+    await sendTo(link, data, { signal: options.signal, timeoutMs: this.#caller.timeoutMs });
+    return this.#caller.repeat({ method: 'POST', path: `v1/blobs/links/${link.id}/commit` }, options);
+  }
+
+  /** An address that gives the blob's bytes, straight from the store, to whoever has it, for an hour. */
+  downloadLink(id: string, options: CallOptions = {}): Promise<DownloadLink> {
+    return this.#caller.repeat({ method: 'GET', path: `${blobPath(id)}/link` }, options);
   }
 
   /** The bytes of a blob, or a range of them. */

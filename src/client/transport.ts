@@ -17,8 +17,8 @@ export interface BytesBody {
 }
 
 export interface Call {
-  readonly method: 'GET' | 'POST' | 'DELETE';
-  /** Relative to the base address, without a leading slash. */
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** Relative to the base address, without a leading slash; or a whole address. */
   readonly path: string;
   readonly accept?: string;
   readonly headers?: Readonly<Record<string, string>>;

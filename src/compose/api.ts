@@ -4,7 +4,7 @@ import type { BlobStore } from '../blobs/blob-store.js';
 import type { Clock } from '../clock.js';
 import type { Config } from '../config/options.js';
 import { version } from '../config/version.js';
-import { Bound, diskBound, queueBound } from '../control/bounds.js';
+import { anyOf, Bound, diskBound, queueBound, type Measure } from '../control/bounds.js';
 import type { Disk } from '../control/retention.js';
 import type { Engine } from '../engine/engine.js';
 import type { Dependencies } from '../http/dependencies.js';
@@ -33,11 +33,16 @@ export async function startApi(
     logger: Logger;
     config: Config;
     doorkeeper: Doorkeeper;
+    /** Of the store of the jobs, beside their number. */
+    storeBounds: readonly Measure[];
   },
 ): Promise<RunningApi> {
   const { engine, disk, clock, logger, config, doorkeeper } = params;
   const { access, keyring } = doorkeeper;
-  const queue = new Bound({ clock, measure: queueBound(engine, config.maxWaiting) });
+  const queue = new Bound({
+    clock,
+    measure: anyOf([...params.storeBounds, queueBound(engine, config.maxWaiting)]),
+  });
   const room = new Bound({ clock, measure: diskBound(disk, config.minFree) });
   const app = await buildServer(
     {

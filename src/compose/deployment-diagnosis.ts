@@ -44,7 +44,7 @@ export async function diagnoseDeployment(place: DeploymentPlace): Promise<Findin
 async function findProcesses(place: DeploymentPlace): Promise<Finding[]> {
   const engine = await openClusterEngine({
     ...place,
-    name: 'dray doctor',
+    process: 'dray doctor',
     clock: systemClock,
     log: silent,
     keepForMs: 0, // it claims nothing

@@ -1,4 +1,4 @@
-/** Checks of a data folder that no server has open. */
+/** Checks of the promises, of a data folder that no server has open. */
 import { join, resolve } from 'node:path';
 import { openFilesystemBlobs } from '../blobs/filesystem.js';
 import { systemClock } from '../clock.js';

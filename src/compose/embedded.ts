@@ -1,4 +1,5 @@
 /** `dray serve`: everything on one machine. API, controller and worker live in this process, executors do not. */
+import { hostname } from 'node:os';
 import { mkdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
@@ -57,6 +58,7 @@ async function startOn(params: {
   await sayKernel(log, config.blas);
   await sayUnchecked(log, join(folder, 'jobs.sqlite'));
   const workers = createWorkers({
+    process: `${hostname()}:${process.pid}`,
     engine,
     blobs,
     place,
@@ -105,6 +107,7 @@ async function startOn(params: {
     clock,
     metrics,
     healthy: () => workers.healthy,
+    storeBounds: [],
     projected: new Set(),
   });
   reconciler.start();

@@ -1,5 +1,4 @@
 /** The workers of a process: one whose slots are executors, and one for inline tasks where there are any. */
-import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { BlobStore } from '../blobs/blob-store.js';
 import type { Clock } from '../clock.js';
@@ -27,6 +26,8 @@ export interface Workers {
 }
 
 export function createWorkers(params: {
+  /** The name of this process; those of its workers begin with it. */
+  process: string;
   engine: Engine;
   blobs: BlobStore;
   /** Where `blobs` lie: executors open them by themselves. */
@@ -37,9 +38,8 @@ export function createWorkers(params: {
   config: Config;
   onRun: (run: EndedRun) => void;
 }): Workers {
-  const { engine, blobs, place, tasks, clock, logger, config, onRun } = params;
+  const { process: id, engine, blobs, place, tasks, clock, logger, config, onRun } = params;
   const { cores, memory } = availableMachine();
-  const id = `${hostname()}:${process.pid}`;
   const create = (own: Pick<WorkerOptions, 'id' | 'types' | 'slots' | 'cores' | 'createRunner'>): Worker =>
     new Worker({
       engine,

@@ -9,7 +9,7 @@ import type { Disk } from './retention.js';
 const intervalMs = 1_000;
 
 /** @returns why nothing new can be taken now, where that is so. */
-type Measure = () => Promise<DrayError | undefined>;
+export type Measure = () => Promise<DrayError | undefined>;
 
 /**
  * Measures once a second, so that a request costs nothing more: what comes within that second may go beyond the
@@ -68,5 +68,26 @@ export function diskBound(disk: Pick<Disk, 'space'>, minFree: number | undefined
     if (space.free >= least) return undefined;
     const detail = `the disk of the data folder has ${space.free} bytes left, and below ${least} nothing new is taken (--min-free)`;
     return new DrayError('storage-full', detail);
+  };
+}
+
+/** A store in memory: what is left above is for the ends of what was accepted. */
+const mostMemoryShare = 0.8;
+
+/** @param memory of the store, in bytes; `max` is 0 where it has no bound of its own. */
+export function memoryBound(memory: () => Promise<{ readonly used: number; readonly max: number }>): Measure {
+  return async () => {
+    const { used, max } = await memory();
+    if (max === 0 || used < mostMemoryShare * max) return undefined;
+    const detail = `Redis uses ${used} bytes of its maxmemory of ${max}, and above ${mostMemoryShare * 100} % no new jobs are taken; raise it, or keep fewer finished jobs (--keep-jobs, --keep-for)`;
+    return new DrayError('storage-full', detail);
+  };
+}
+
+/** What the first of them says that refuses. */
+export function anyOf(measures: readonly Measure[]): Measure {
+  return async () => {
+    const refusals = await Promise.all(measures.map((measure) => measure()));
+    return refusals.find((refusal) => refusal !== undefined);
   };
 }

@@ -25,7 +25,8 @@ export type Side = 'native' | 'door';
 const withoutKey = new Set(['/healthz', '/readyz']);
 /** Native, but matrix service A's clients ask for it too. */
 const withDoors = new Set(['/desired-worker-scale', '/desired-worker-scale/']);
-const submits = new Set(['/v1/jobs', '/v1/jobs/batch', '/v1/blobs']);
+const submits = new Set(['/v1/jobs', '/v1/jobs/batch', '/v1/blobs', '/v1/blobs/links']);
+const commits = /^\/v1\/blobs\/links\/[\da-f-]{36}\/commit$/;
 
 /** Guards all routes of a scope, and of scopes in it. */
 export function guard(scope: App, side: Side, access: Access): void {
@@ -58,5 +59,6 @@ export function refusalOf(request: FastifyRequest, side: Side, access: Access): 
 
 function scopeFor(method: string, path: string, side: Side): Scope {
   if (method === 'GET' || method === 'HEAD') return 'read';
-  return side === 'door' || (method === 'POST' && submits.has(path)) ? 'submit' : 'admin';
+  const adds = method === 'POST' && (submits.has(path) || commits.test(path));
+  return side === 'door' || adds ? 'submit' : 'admin';
 }

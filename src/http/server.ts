@@ -17,6 +17,7 @@ import type { Metrics } from './metrics.js';
 import { sendProblem } from './problems.js';
 import { refuseClientError } from './raw-refusal.js';
 import { logRequest, logRequests } from './request-log.js';
+import { blobLinkRoutes } from './routes/blob-links.js';
 import { blobRoutes } from './routes/blobs.js';
 import { bulkRoutes } from './routes/bulk.js';
 import { eventRoutes } from './routes/events.js';
@@ -139,6 +140,7 @@ async function nativeRoutes(app: App, dependencies: Dependencies): Promise<void>
   explainRoutes(app, dependencies);
   queueRoutes(app, dependencies);
   blobRoutes(app, dependencies);
+  blobLinkRoutes(app, dependencies);
   statusRoutes(app, dependencies);
   scalingRoutes(app, dependencies);
   metricsRoutes(app, dependencies);

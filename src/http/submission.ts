@@ -87,13 +87,16 @@ async function submitAll(
   if (full && !(fingerprint && full.code === 'queue-full')) throw full;
   refuseTooLarge(request, dependencies.bodyLimit);
   const uploads = new Uploads(dependencies.blobs);
+  let asked = false;
   try {
     const admitted = await admitAll({ ...dependencies, uploads });
     const once = fingerprint && { ...fingerprint.once(), ...(full && { onlyKnown: true }) };
     const jobs = admitted.map((job) =>
       dependencies.projected.has(job.type) ? { ...job, projection: job.type } : job,
     );
+    asked = true;
     const answer = await dependencies.engine.submit({ jobs, ...(once && { once }) });
+    asked = false;
     if (answer.kind === 'unknown') throw full!;
     if (answer.kind === 'conflict') {
       throw new DrayError(
@@ -112,7 +115,10 @@ async function submitAll(
     if (repeated) await uploads.discard();
     return { jobs: answer.jobs as readonly [Job, ...Job[]], repeated };
   } catch (error) {
-    await uploads.discard();
+    // A store that went away at that moment may have the jobs, and they need what was stored for them. Where it has
+    // not, nothing uses the blobs, and retention removes them.
+    const unsure = asked && error instanceof DrayError && error.code === 'unavailable';
+    if (!unsure) await uploads.discard();
     throw error;
   }
 }

@@ -72,11 +72,17 @@ export const errorCatalogue = catalogue({
     title: 'What the url names cannot be read',
     help: 'The detail says why: there is no such object, the server has no right to read it, or it is not any more what it was when the job was submitted.',
   },
+  'no-links': {
+    status: 400,
+    permanent: true,
+    title: 'The store of this server has no links',
+    help: 'Its blobs are files: send them to POST /v1/blobs and read them from GET /v1/blobs/{id}. Links need blobs on S3 (--blobs s3://…).',
+  },
   'upload-incomplete': {
     status: 400,
     permanent: true,
     title: 'The body ended before it was complete',
-    help: 'The connection closed or the body was shorter than announced. Nothing was kept; send it again.',
+    help: 'The connection closed or the body was shorter than announced, or a link was committed to which the announced bytes have not been sent. Nothing was kept; send it again.',
   },
   'body-too-large': {
     status: 413,

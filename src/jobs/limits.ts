@@ -11,6 +11,10 @@ export const limits = {
   /** How deep JSON values may nest. */
   jsonDepth: 64,
   body: 4 * GiB,
+  /** The most that S3 takes in one request, which is what a link is for. */
+  linkedUpload: 5 * GiB,
+  /** How long a link to the store may be used. */
+  link: 3_600_000,
   matrixElements: 4e9,
   /** The longest that a request may wait for a job. */
   wait: 60_000,

@@ -71,8 +71,9 @@ export class Attempt {
     this.#begunUntold ||= startedAt !== undefined;
   }
 
+  /** The write that ends the attempt tells all of it. */
   get hasNews(): boolean {
-    return this.#progress !== undefined || this.#begunUntold;
+    return this.#ranMs === undefined && (this.#progress !== undefined || this.#begunUntold);
   }
 
   stop(reason: StopReason): void {

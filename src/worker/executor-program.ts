@@ -26,7 +26,7 @@ export function serveExecutor(host: TaskHost, channel: ExecutorChannel): void {
       current = { run, abort };
       const say = (report: RunReport): void => channel.send({ ...report, run });
       const began = host.clock.monotonic();
-      const end = await runTask(host, next, { signal: abort.signal, threads: () => threads, say });
+      const end = await runTask(host, next, { signal: () => abort.signal, threads: () => threads, say });
       const ended = host.clock.monotonic();
       // At once and by itself: should the next run kill the process, it must be known whose fault that was.
       say({ ...end, ms: ended - began });

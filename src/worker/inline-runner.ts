@@ -6,7 +6,7 @@
 import { stopped } from '../tasks/stopped.js';
 import type { RunRequest } from './protocol.js';
 import { runTask, type TaskHost } from './run-task.js';
-import type { Runner, RunObserver, RunOutcome } from './runner.js';
+import { Stop, type Runner, type RunObserver, type RunOutcome } from './runner.js';
 
 export class InlineRunner implements Runner {
   readonly usable = true;
@@ -21,42 +21,39 @@ export class InlineRunner implements Runner {
     this.#graceMs = params.graceMs;
   }
 
-  async run(
-    request: RunRequest,
-    { stop: asked, onStart, onProgress, log }: RunObserver,
-  ): Promise<RunOutcome> {
+  run(request: RunRequest, { stop: asked, onStart, onProgress, log }: RunObserver): Promise<RunOutcome> {
     const { clock } = this.#host;
-    const stop = new AbortController();
-    const giveUp = new AbortController();
-    let cancelGrace = (): void => undefined;
-    const abort = (): void => {
-      stop.abort(stopped(String(asked.reason)));
-      cancelGrace = clock.after(this.#graceMs, () => giveUp.abort());
-    };
-    onStart();
-    asked.listen(abort);
-    const lost = new Promise<RunOutcome>((resolve) => {
-      giveUp.signal.addEventListener('abort', () => {
+    const signal = new LazySignal();
+    const givenUp = new Stop();
+    return new Promise((resolve) => {
+      let cancelGrace = (): void => undefined;
+      const giveUp = (): void => {
         const message = `the task went on for ${this.#graceMs} ms after it was told to stop, and was given up`;
         log().warn(message);
-        resolve({ kind: 'failed', failure: { code: 'task-failed', message, permanent: false } });
+        givenUp.stop('surplus');
+        end({ kind: 'failed', failure: { code: 'task-failed', message, permanent: false } });
+      };
+      const end = (outcome: RunOutcome): void => {
+        cancelGrace();
+        asked.listen(undefined);
+        resolve(outcome);
+      };
+      onStart();
+      asked.listen(() => {
+        cancelGrace = clock.after(this.#graceMs, giveUp);
+        signal.abort(stopped(String(asked.reason)));
       });
-    });
-    try {
       const run = runTask(this.#host, request, {
-        signal: stop.signal,
+        signal: () => signal.get(),
         threads: () => 1,
         say: (news) => {
           if (news.kind === 'progress') onProgress(news.progress);
           else log()[news.level](news.message, news.details);
         },
-        givenUp: giveUp.signal,
+        givenUp,
       });
-      return await Promise.race([run, lost]);
-    } finally {
-      cancelGrace();
-      asked.listen(undefined);
-    }
+      void run.then(end);
+    });
   }
 
   setThreads(): void {
@@ -65,5 +62,24 @@ export class InlineRunner implements Runner {
 
   close(): Promise<void> {
     return Promise.resolve();
+  }
+}
+
+/** Made when it is asked for: few tasks of those that are over at once look at it, and it costs more than they do. */
+class LazySignal {
+  #controller: AbortController | undefined;
+  #reason: Error | undefined;
+
+  get(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#reason) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  abort(reason: Error): void {
+    this.#reason = reason;
+    this.#controller?.abort(reason);
   }
 }

@@ -26,7 +26,7 @@ async function ran(run: (context: TaskContext, clock: ManualClock) => unknown): 
   const end = await runTask(
     { tasks: new TaskRegistry([task]), blobs, clock, memoryLimit: 1 },
     { jobId: 'x', type: 'any', input: { inline: null }, attempt: 1, threads: 1 },
-    { signal: new AbortController().signal, threads: () => 1, say: (one) => void news.push(one) },
+    { signal: () => new AbortController().signal, threads: () => 1, say: (one) => void news.push(one) },
   );
   return { end, news, blobs };
 }

@@ -7,9 +7,11 @@ import type { Failure, Progress } from '../engine/engine.js';
 import { DrayError } from '../jobs/errors.js';
 import { blobsOf } from '../jobs/payload.js';
 import type { TaskRegistry } from '../tasks/registry.js';
+import { stopped } from '../tasks/stopped.js';
 import { isPermanent, type TaskContext } from '../tasks/task.js';
 import { AttemptBlobs } from './attempt-blobs.js';
 import type { RunEnd, RunNews, RunRequest } from './protocol.js';
+import type { Stop } from './runner.js';
 
 /** What the process that runs tasks has for all of them. */
 export interface TaskHost {
@@ -21,11 +23,12 @@ export interface TaskHost {
 
 /** What one run has of its own. */
 export interface RunControl {
-  readonly signal: AbortSignal;
+  /** Asked for when the task first looks at it. */
+  readonly signal: () => AbortSignal;
   readonly threads: () => number;
   readonly say: (news: RunNews) => void;
-  /** Aborts when nobody waits for the run any more: what it has not committed is forgotten then too. */
-  readonly givenUp?: AbortSignal;
+  /** Stops when nobody waits for the run any more: what it has not committed is forgotten then too. */
+  readonly givenUp?: Stop;
 }
 
 /** Progress is passed on at most this often, in ms, and not at all by a job that takes less. */
@@ -47,12 +50,13 @@ export async function runTask(host: TaskHost, request: RunRequest, control: RunC
     });
   const progress = new ProgressReport(clock, (latest) => say({ kind: 'progress', progress: latest }));
   const own = new AttemptBlobs(blobs);
-  const forget = (): void => void own.end();
-  control.givenUp?.addEventListener('abort', forget, { once: true });
+  control.givenUp?.listen(() => void own.end());
   const context: TaskContext = {
     jobId: request.jobId,
     attempt: request.attempt,
-    signal: control.signal,
+    get signal() {
+      return control.signal();
+    },
     blobs: own,
     memoryLimit,
     threads: control.threads,
@@ -67,7 +71,7 @@ export async function runTask(host: TaskHost, request: RunRequest, control: RunC
     const input = await loadPayload(blobs, request.input);
     const output = await tasks.get(request.type).run(input, context);
     tasks.checkOutput(request.type, output);
-    control.givenUp?.throwIfAborted();
+    if (control.givenUp?.reason !== undefined) throw stopped(control.givenUp.reason);
     return await storeOutput(blobs, output);
   } catch (error) {
     return { kind: 'failed', failure: describe(error) };

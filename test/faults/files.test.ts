@@ -21,7 +21,7 @@ fault('files', 'files that fail leave no blob half, and no job without its resul
     env: { NODE_OPTIONS: `--import=${preload.href}`, DRAY_FAULT_FILES: control },
   });
   // What is wrong with a file is the server's fault, so the answer may be 500.
-  const load = new MixedLoad(random, quick ? 100 : 2_000, [500, 503, 507]);
+  const load = new MixedLoad(random, quick ? 100 : 2_000, { comeBack: [500, 503, 507] });
   const uploads = new Uploads(random, quick ? 2_000_000 : 24_000_000);
   load.url = server.url;
   load.allow(1);

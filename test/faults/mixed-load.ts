@@ -31,6 +31,8 @@ interface Answer {
 
 interface Accepted {
   readonly wanted: Wanted;
+  /** When the answer came, on the monotonic clock. */
+  readonly at: number;
   /** The cancel was answered with 200. */
   cancelled: boolean;
 }
@@ -57,17 +59,25 @@ export class MixedLoad {
   #turn = 0;
   #failure: unknown;
 
-  /** @param comeBack answers after which a request is sent again. */
-  constructor(random: Random, jobs: number, comeBack: readonly number[] = [503, 507]) {
+  /**
+   * @param options.comeBack answers after which a request is sent again.
+   * @param options.plain jobs that may run at once, and end by themselves in their first attempt; none is sent twice.
+   */
+  constructor(
+    random: Random,
+    jobs: number,
+    options: { readonly comeBack?: readonly number[]; readonly plain?: boolean } = {},
+  ) {
+    const { comeBack = [503, 507], plain = false } = options;
     this.#comeBack = comeBack;
     this.#submissions = [];
     this.total = jobs;
     for (let left = jobs; left > 0;) {
       const size = random.chance(0.3) ? Math.min(left, random.between(2, 10)) : 1;
-      const wanted = Array.from({ length: size }, () => anyJob(random));
+      const wanted = Array.from({ length: size }, () => (plain ? plainJob(random) : anyJob(random)));
       const batch = size > 1 || random.chance(0.1);
       const key = `load-${this.#submissions.length}`;
-      this.#submissions.push({ key, batch, jobs: wanted, again: random.chance(0.1) });
+      this.#submissions.push({ key, batch, jobs: wanted, again: !plain && random.chance(0.1) });
       left -= size;
     }
   }
@@ -87,6 +97,11 @@ export class MixedLoad {
     this.#allowed = Math.ceil(share * this.#submissions.length);
   }
 
+  /** Nobody waits for the jobs any more. */
+  stop(): void {
+    this.#failure ??= new Error('the load was stopped');
+  }
+
   /** Resolves once all are accepted. @throws Error for an answer that breaks a promise. */
   async submitAll(): Promise<void> {
     await Promise.all(
@@ -102,9 +117,11 @@ export class MixedLoad {
 
   /**
    * The jobs as the server lists them, once all have ended. Those that wait for it are re-driven.
+   * @param options.but so many that are known to go on.
    * @throws the signal's reason when it aborts before.
    */
-  async allEnded(signal?: AbortSignal): Promise<Job[]> {
+  async allEnded(options: { readonly signal?: AbortSignal; readonly but?: number } = {}): Promise<Job[]> {
+    const { signal, but = 0 } = options;
     for (;;) {
       signal?.throwIfAborted();
       const redriven = await this.#ask(
@@ -112,7 +129,7 @@ export class MixedLoad {
         JSON.stringify({ status: 'failed', label: 'after=redrive' }),
       );
       const { changed } = redriven.body as { changed: number };
-      if (changed === 0 && (await this.#unfinished()) === 0) return this.#list();
+      if (changed === 0 && (await this.#unfinished()) <= but) return this.#list();
       await systemClock.sleep(10 * pauseMs);
     }
   }
@@ -151,7 +168,9 @@ export class MixedLoad {
         : this.#ask('/v1/jobs', JSON.stringify(bodies[0]), key);
     const ids = idsOf(await send());
     if (ids.length !== jobs.length) throw new Error(`${ids.length} jobs for ${jobs.length} of ${key}`);
-    jobs.forEach((wanted, index) => this.accepted.set(ids[index]!, { wanted, cancelled: false }));
+    jobs.forEach((wanted, index) =>
+      this.accepted.set(ids[index]!, { wanted, at: systemClock.monotonic(), cancelled: false }),
+    );
     for (const [index, { cancel }] of jobs.entries()) {
       if (!cancel) continue;
       const { status } = await this.#ask(`/v1/jobs/${ids[index]!}/cancel`, undefined);
@@ -166,6 +185,7 @@ export class MixedLoad {
   /** Posts until there is an answer, from whichever server. */
   async #ask(path: string, body: string | undefined, key?: string): Promise<Answer> {
     for (;;) {
+      if (this.#failure !== undefined) throw this.#failure as Error;
       const url = this.#urls[this.#turn++ % this.#urls.length];
       const answer = url === undefined ? undefined : await this.#post(url + path, body, key);
       if (answer) return answer;
@@ -221,6 +241,7 @@ export class MixedLoad {
   /** What is there, from whichever server answers. @throws Error for an answer that does not say to come back. */
   async #get(path: string): Promise<unknown> {
     for (;;) {
+      if (this.#failure !== undefined) throw this.#failure as Error;
       const url = this.#urls[this.#turn++ % this.#urls.length]! + path;
       const answer = await fetch(url).catch(() => undefined);
       if (answer?.ok) return answer.json();
@@ -260,6 +281,15 @@ function anyJob(random: Random): Wanted {
   if (kind < 0.96) return sleep({}, ['completed', 'failed'], { retry: { ...patient, attempts: 2 } });
   const rest = { retry: { ...patient, attempts: 1 }, labels: redriveLabel };
   return sleep({ failTimes: 2 }, ['completed'], rest);
+}
+
+function plainJob(random: Random): Wanted {
+  const priority = random.pick(priorities);
+  const input = { text: random.next().toString(36) };
+  if (random.chance(0.5))
+    return { body: { type: 'echo', input, priority }, ends: ['completed'], result: input, cancel: false };
+  const seconds = random.between(0, 50) / 1000;
+  return { body: { type: 'sleep', input: { seconds }, priority }, ends: ['completed'], cancel: false };
 }
 
 function idsOf({ body }: Answer): string[] {

@@ -151,6 +151,13 @@ describe('a server with keys', () => {
       [403, 202, 202],
     ],
     ['uploading', '/v1/blobs', { method: 'POST', body: 'x' }, [403, 201, 201]],
+    ['asking for a link', '/v1/blobs/links', { method: 'POST', body: '{}' }, [403, 400, 400]],
+    [
+      'committing a link',
+      '/v1/blobs/links/019f0000-0000-7000-8000-000000000000/commit',
+      { method: 'POST', body: '' },
+      [403, 404, 404],
+    ],
     ['submitting by a door', '/jobs', { method: 'POST', body: '{"start":"a","end":"b"}' }, [403, 200, 200]],
     ['stopping a queue', '/v1/queues/sleep/pause', { method: 'POST', body: '' }, [403, 403, 200]],
     ['cancelling by filter', '/v1/jobs/cancel', { method: 'POST', body: '{"type":"none"}' }, [403, 403, 200]],

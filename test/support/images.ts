@@ -81,6 +81,8 @@ export function image(target: string): Image {
  */
 export async function assemble(target: string, folder: string): Promise<string> {
   const made = new Map<string, string>();
+  // The packages are the lockfile's in any case; those that npm has already need not be asked for again.
+  const env = { ...process.env, npm_config_prefer_offline: 'true' };
   const make = async (name: string): Promise<string> => {
     const app = join(folder, name);
     const { from, own } = stage(name)!;
@@ -89,7 +91,7 @@ export async function assemble(target: string, folder: string): Promise<string> 
     made.set(name, app);
     for (const { word, rest } of own) {
       if (word === 'RUN' && !/^(apt-get|install) /.test(rest))
-        await promisify(execFile)('sh', ['-c', rest], { cwd: app });
+        await promisify(execFile)('sh', ['-c', rest], { cwd: app, env });
       if (word !== 'COPY') continue;
       const [, other, paths] = /^(?:--from=(\S+) )?(.+)$/.exec(rest)!;
       const [to, ...sources] = paths!.split(' ').reverse() as [string, ...string[]];

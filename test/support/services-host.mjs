@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import { createBucket } from '../../scripts/services/bucket.mjs';
 import { MissingProgram } from '../../scripts/services/process.mjs';
 import { startRabbit } from '../../scripts/services/rabbitmq.mjs';
@@ -20,7 +21,8 @@ const scratch = mkdtempSync(join(tmpdir(), 'dray-services-'));
 const servers = new Map();
 /** One run's parts of a server that is given must not meet those of an earlier one. */
 const run = `dray-test-${Date.now().toString(36)}-${process.pid}`;
-let parts = 0;
+/** How many parts of each server were given. */
+const given = { redis: 0, rabbitmq: 0, s3: 0 };
 
 /** The server of this name, which the first call starts. */
 function server(name, start) {
@@ -31,7 +33,7 @@ function server(name, start) {
 const kinds = {
   async redis(part) {
     // The end of a start/end job is written into database 3.
-    if (DRAY_TEST_REDIS) return { url: `${trimmed(DRAY_TEST_REDIS)}/${4 + (part % 12)}` };
+    if (DRAY_TEST_REDIS) return { url: await emptied(`${trimmed(DRAY_TEST_REDIS)}/${4 + (part % 12)}`) };
     const { url } = await server('redis', (at) => startRedis({ ...at, config: { databases: 1_000 } }));
     return { url: `${url}/${4 + (part % 996)}` };
   },
@@ -45,9 +47,9 @@ const kinds = {
 
   async s3(part) {
     const bucket = `${run}-${part}`;
-    const given = DRAY_TEST_S3 && new URL(DRAY_TEST_S3);
-    const { endpoint, accessKey, secretKey } = given
-      ? { endpoint: given.origin, accessKey: given.username, secretKey: decodeURIComponent(given.password) }
+    const url = DRAY_TEST_S3 && new URL(DRAY_TEST_S3);
+    const { endpoint, accessKey, secretKey } = url
+      ? { endpoint: url.origin, accessKey: url.username, secretKey: decodeURIComponent(url.password) }
       : await server('s3', startS3);
     await createBucket({ endpoint, bucket, accessKey, secretKey });
     const env = { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey };
@@ -72,11 +74,19 @@ async function addVhost(url, name) {
   return `amqp://${url.username}:${url.password}@${url.host}/${name}`;
 }
 
+/** An earlier run may have left its jobs there. */
+async function emptied(url) {
+  const client = new Redis(url);
+  await client.flushdb();
+  client.disconnect();
+  return url;
+}
+
 const trimmed = (url) => url.replace(/\/\d*$/, '');
 
 const door = createServer((request, response) => {
-  const kind = kinds[request.url.slice(1)];
-  kind(parts++).then(
+  const name = request.url.slice(1);
+  kinds[name](given[name]++).then(
     (part) => response.end(JSON.stringify(part)),
     (error) => {
       response.statusCode = error instanceof MissingProgram ? 404 : 500;
@@ -86,8 +96,8 @@ const door = createServer((request, response) => {
 });
 door.listen(0, '127.0.0.1', () => process.send(door.address().port));
 
-// An interrupt from the keyboard reaches the whole group; the run's end is what counts.
-process.on('SIGINT', () => undefined);
+// Signals reach the whole group, by the keyboard or by `timeout`; the run's end is what counts.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined);
 process.on('disconnect', async () => {
   door.close();
   door.closeAllConnections();

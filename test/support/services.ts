@@ -1,8 +1,10 @@
 /**
- * Redis, RabbitMQ and an S3 server for tests: those named by DRAY_TEST_REDIS (`redis://:password@host:port`),
- * DRAY_TEST_RABBITMQ (`amqp://user:password@host:port?api=http://host:15672`, with the management API) and
- * DRAY_TEST_S3 (`http://key:secret@host:port`), else ones that the run starts and all test files share. Each call
- * gives a part that nobody else has. A test that kills a server starts its own by scripts/services.
+ * Redis, RabbitMQ and an S3 server for tests: those that are given, else ones that the run starts and all test files
+ * share. Each call gives a part that nobody else has. A test that kills a server starts its own by scripts/services.
+ *
+ *     DRAY_TEST_REDIS=redis://:password@host:port             its databases from 4 on are emptied
+ *     DRAY_TEST_RABBITMQ=amqp://user:password@host:port?api=http://host:15672      the management API makes vhosts
+ *     DRAY_TEST_S3=http://key:secret@host:port
  *
  *     const queue = await rabbitVhost();
  *     describe.skipIf(queue === undefined)('…', () => …);

@@ -48,13 +48,18 @@ export function isPassing(error: unknown): boolean {
   if (isFull(error) || noCredentials.has(name)) return false;
   if (passingNames.has(name)) return true;
   if (status === undefined || status < 400) return isOfNetwork(error);
-  return status >= 500 || status === 408 || status === 429;
+  return (status >= 500 && status !== 501) || status === 408 || status === 429;
 }
 
-/** Errors of sockets and of names carry a code of the system; a body that ended early has one of Node's. */
+/** Errors of sockets and of names carry a code of the system, while those of Node, but for one, are mistakes. */
 function isOfNetwork(error: unknown): boolean {
+  const code = codeOf(error);
+  return code !== undefined && /^(?:E(?!RR_)[A-Z_]+|ERR_STREAM_PREMATURE_CLOSE)$/.test(code);
+}
+
+function codeOf(error: unknown): string | undefined {
   const code = (error as NodeJS.ErrnoException | null)?.code;
-  return error instanceof Error && (typeof code === 'string' || /aborted|socket hang up/.test(error.message));
+  return error instanceof Error && typeof code === 'string' ? code : undefined;
 }
 
 /** MinIO hides it in the text of an internal error, unless it has noticed before. */
@@ -100,8 +105,13 @@ export function storeError(error: unknown, { bucket, server }: Place): unknown {
     );
   }
   if (isPassing(error)) {
-    const what = (error as NodeJS.ErrnoException).code ?? name;
-    return as('unavailable', `The S3 server ${server} does not answer as it should (${what}).`);
+    return as(
+      'unavailable',
+      `The S3 server ${server} does not answer as it should (${codeOf(error) ?? name}).`,
+    );
+  }
+  if (status === undefined && codeOf(error) !== undefined) {
+    return as('unavailable', `The S3 server ${server} cannot be talked to: ${error.message}.`); // such as TLS
   }
   return error;
 }

@@ -95,7 +95,7 @@ export class S3BlobWriter implements BlobWriter {
         at += taken;
       }
     } catch (error) {
-      await this.#discard();
+      await this.#discard(error);
       throw error;
     }
   }
@@ -120,7 +120,7 @@ export class S3BlobWriter implements BlobWriter {
       this.#release();
       return infoOf(this.id, record);
     } catch (error) {
-      await this.#discard();
+      await this.#discard(error);
       throw error;
     }
   }
@@ -225,17 +225,17 @@ export class S3BlobWriter implements BlobWriter {
     });
   }
 
-  /** What cannot be removed now goes when what is old is cleared. */
-  async #discard(): Promise<void> {
+  /**
+   * What cannot be removed now goes when what is old is cleared.
+   * @param why a server that has just been waited for is not waited for again.
+   */
+  async #discard(why?: unknown): Promise<void> {
     const wasCommitting = this.#state === 'committing';
     this.#state = 'gone';
     this.#abort.abort();
     await Promise.all(this.#sending);
-    try {
-      await this.#remove(wasCommitting);
-    } catch {
-      // The server is away.
-    }
+    const away = why instanceof DrayError && why.code === 'unavailable';
+    if (!away) await this.#remove(wasCommitting).catch(() => undefined);
     this.#release();
   }
 

@@ -1,4 +1,5 @@
 /** `dray api`: requests in, answers out. It runs no job. */
+import { memoryBound } from '../../control/bounds.js';
 import { Metrics } from '../../http/metrics.js';
 import { startEndType } from '../../tasks/start-end.js';
 import { openAccess } from '../access.js';
@@ -19,6 +20,7 @@ export async function startApiProcess(deployment: Deployment): Promise<RunningSe
     metrics,
     doorkeeper,
     healthy: () => true,
+    storeBounds: [memoryBound(() => deployment.engine.memory())],
     projected: new Set([startEndType]),
   });
   let closing: Promise<void> | undefined;

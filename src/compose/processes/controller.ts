@@ -3,6 +3,7 @@ import { Leader, type Duties } from '../../control/leader.js';
 import { Planner, staleMs, type PoolView } from '../../control/planner.js';
 import { Projections } from '../../control/projections.js';
 import { Reconciler } from '../../control/reconciler.js';
+import { watchLiveness } from '../../engine/cluster/broker/liveness.js';
 import { startHealthServer } from '../../http/health.js';
 import { Metrics } from '../../http/metrics.js';
 import { scaling } from '../../jobs/limits.js';
@@ -35,9 +36,18 @@ export async function startControllerProcess(deployment: Deployment): Promise<Ru
     ailment: () => (leader.healthy ? undefined : 'the loop that renews the leader’s lock has stopped moving'),
     ready: () => engine.ping(),
   });
+  const { queue: url, queuePrefix: prefix } = config;
+  const liveness = await watchLiveness({
+    ...{ url, prefix, clock, log },
+    onSuspect: async (process) => {
+      const lapsed = await engine.processGone({ process });
+      if (lapsed > 0) log.warn('a worker is gone; its jobs go to others', { process, jobs: lapsed });
+    },
+  });
   leader.start();
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
+    await liveness.close();
     await leader.stop();
     await health.stop();
     await deployment.close();

@@ -2,10 +2,8 @@
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { BlobStore } from '../../blobs/blob-store.js';
-import { isPassing } from '../../blobs/s3/errors.js';
 import { systemClock, type Clock } from '../../clock.js';
 import { parseBlobsAddress, type BlobsPlace } from '../../config/blobs-address.js';
-import type { Mode } from '../../config/options.js';
 import type { DeploymentConfig } from '../../config/read-config.js';
 import { openClusterEngine, type ClusterEngine } from '../../engine/cluster/index.js';
 import type { ClusterFigures } from '../../http/metrics/cluster.js';
@@ -37,11 +35,10 @@ export interface Deployment {
 }
 
 /** @throws DrayError where an option cannot be used, or a server refuses us; nothing is left open then. */
-export async function openDeployment(
-  mode: Exclude<Mode, 'serve'>,
-  config: DeploymentConfig,
-): Promise<Deployment> {
+export async function openDeployment(config: DeploymentConfig): Promise<Deployment> {
   const clock = systemClock;
+  // In containers every process has the same number, and one that is started anew is another one.
+  const name = `${hostname()}:${process.pid}:${clock.token().slice(0, 6)}`;
   const logger = createLogger(config.logLevel);
   const log = taskLog(logger);
   const place = parseBlobsAddress(config.blobs);
@@ -53,7 +50,7 @@ export async function openDeployment(
       queue: config.queue,
       state: config.state,
       prefix: config.queuePrefix,
-      name: `dray ${mode}`,
+      process: name,
       keepForMs: 1_000 * config.keepFor,
       clock,
       log,
@@ -68,7 +65,7 @@ export async function openDeployment(
       clock,
       logger,
       log,
-      process: `${hostname()}:${process.pid}`,
+      process: name,
       close: async () => {
         await engine.close();
         await blobs.close();
@@ -85,7 +82,7 @@ async function checkPlace(place: BlobsPlace, { clock, log }: { clock: Clock; log
   try {
     await checkBlobs(place, { clock, patienceMs: bucketMs });
   } catch (error) {
-    if (!(error instanceof DrayError && isPassing(error.cause))) throw error;
+    if (!(error instanceof DrayError) || error.code !== 'unavailable') throw error;
     log.warn('the S3 server is away', { error: error.message });
   }
 }

@@ -1,6 +1,7 @@
 /** `dray worker`: takes jobs and runs them, in executors and inline. */
 import { Announcer } from '../../control/announcer.js';
 import { startHealthServer } from '../../http/health.js';
+import { openLiveness } from '../../engine/cluster/broker/liveness.js';
 import { Metrics } from '../../http/metrics.js';
 import { DrayError } from '../../jobs/errors.js';
 import { sayKernel } from '../kernel.js';
@@ -16,6 +17,8 @@ export async function startWorkerProcess(deployment: Deployment): Promise<Runnin
     ...deployment,
     onRun: (run) => metrics.observeAttempt(run),
   });
+  const { queue, queuePrefix: prefix } = config;
+  const liveness = await openLiveness({ url: queue, prefix, holder: process, clock, log });
   const announcer = new Announcer({
     register: engine.fleet,
     process,
@@ -45,6 +48,7 @@ export async function startWorkerProcess(deployment: Deployment): Promise<Runnin
   const close = async (drained: Promise<void>): Promise<void> => {
     await drained;
     await announcer.stop();
+    await liveness.close();
     await health.stop();
     await deployment.close();
   };

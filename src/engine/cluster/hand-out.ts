@@ -21,24 +21,22 @@ export interface ClaimParams {
   readonly signal: AbortSignal;
 }
 
-/** One request of claim.lua. */
-export interface ClaimRequest {
-  readonly id: string;
-  readonly emission: number;
-  readonly emittedAt: number;
-  readonly createdAt: number;
-  readonly worker: string;
-  readonly token: string;
-  readonly leaseMs: number;
-  readonly begun: boolean;
-  readonly keepForMs: number;
-}
-
-export type ClaimAnswer = ClaimFields | readonly ['stale' | 'paused' | 'gone' | 'expired'];
+export type ClaimAnswer = ClaimFields | 'stale' | 'paused' | 'gone' | 'expired';
 
 /** What the hand-out needs of the store. */
 export interface ClaimStore {
-  claim(request: ClaimRequest): Promise<ClaimAnswer>;
+  /**
+   * Leases the jobs of these messages, as far as their records agree. Of their attempts the first `begins` begin now.
+   * @returns the time by which they were leased, and one answer for each.
+   */
+  claim(params: {
+    readonly worker: string;
+    readonly token: string;
+    readonly leaseMs: number;
+    readonly begins: number;
+    readonly keepForMs: number;
+    readonly ready: readonly Ready[];
+  }): Promise<{ readonly now: number; readonly answers: readonly ClaimAnswer[] }>;
   /** Makes the record of a message anew. */
   revive(message: Ready['message']): Promise<void>;
 }
@@ -223,47 +221,37 @@ export class HandOut {
     const consumptions = new Map<Source, Consumption | undefined>(
       picked.map(({ source }) => [source, source.consumption]),
     );
+    const { worker, leaseMs } = waiting;
     const token = this.#clock.token();
-    const before = waiting.leases.length;
-    const begins = waiting.max - (waiting.ahead ?? 0);
-    const claimOne = async (ready: Ready, index: number): Promise<ClaimAnswer> => {
-      const { id } = ready.message.job;
-      const { emission, emittedAt, createdAt } = ready.message;
-      const begun = before + index < begins;
-      const request = {
-        ...{ id, emission, emittedAt, createdAt, token, begun },
-        worker: waiting.worker,
-        leaseMs: waiting.leaseMs,
-        keepForMs: this.#keepForMs,
-      };
-      const answer = await this.#store.claim(request);
-      if (answer[0] !== 'gone') return answer;
-      await this.#store.revive(ready.message);
-      this.#log.warn('a job that Redis had lost runs from its message', { job: id });
-      return this.#store.claim(request);
-    };
-    const answers = await Promise.all(picked.map(claimOne));
+    const begins = Math.max(0, waiting.max - (waiting.ahead ?? 0) - waiting.leases.length);
+    const claim = (ready: readonly Ready[], begun: number) =>
+      this.#store.claim({ worker, token, leaseMs, begins: begun, keepForMs: this.#keepForMs, ready });
+    const { now, answers } = await claim(picked, begins);
     const settled = new Map<Source, Ready>();
     const paused = new Set<Source>();
-    for (const [index, answer] of answers.entries()) {
-      const ready = picked[index]!;
-      if (answer[0] === 'paused' || answer[0] === 'gone') {
+    for (const [index, ready] of picked.entries()) {
+      const begun = index < begins;
+      let answer = answers[index]!;
+      if (answer === 'gone') {
+        await this.#store.revive(ready.message);
+        this.#log.warn('a job that Redis had lost runs from its message', { job: ready.message.job.id });
+        answer = (await claim([ready], begun ? 1 : 0)).answers[0]!;
+      }
+      if (answer === 'paused' || answer === 'gone') {
         paused.add(ready.source);
         continue;
       }
-      if (answer[0] === 'claimed') {
-        const begun = before + index < begins;
-        waiting.leases.push(readLease(ready.message.job, answer, { worker: waiting.worker, begun }));
-        this.#fedAt = this.#clock.monotonic();
-      } else if (answer[0] === 'stale') this.stale += 1;
-      else {
+      if (answer === 'expired') {
         this.deadLettered += 1;
         const from = consumptions.get(ready.source);
         await from?.deadLetter(ready.delivery, 'its job is kept no longer').catch(() => undefined);
         continue;
       }
+      if (answer === 'stale') this.stale += 1;
+      else waiting.leases.push(readLease(ready.message, answer, { worker, token, ...(begun && { now }) }));
       settled.set(ready.source, ready);
     }
+    if (waiting.leases.length > 0) this.#fedAt = this.#clock.monotonic();
     for (const [source, { delivery }] of settled) source.ack(delivery, consumptions.get(source));
     for (const source of paused) source.rest();
   }

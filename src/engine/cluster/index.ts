@@ -2,7 +2,6 @@
 import type { Clock } from '../../clock.js';
 import type { Worker } from '../../contract/worker.js';
 import { DrayError } from '../../jobs/errors.js';
-import type { Status } from '../../jobs/life-cycle.js';
 import { limits } from '../../jobs/limits.js';
 import type { ScalingPlan } from '../../jobs/scaling.js';
 import type { Log } from '../../log.js';
@@ -30,8 +29,8 @@ export interface ClusterOptions {
   readonly keepForMs: number;
   /** Before every name in Redis and RabbitMQ; deployments that share servers differ in it. */
   readonly prefix?: string;
-  /** Of the connections, for those who look at the servers. */
-  readonly name?: string;
+  /** The name of this process among all others. */
+  readonly process?: string;
   /** By which jobs are stored; that of Redis where it is not given, one authority for all processes. */
   readonly time?: Pick<Clock, 'now' | 'monotonic'>;
   /** For how long a queue that no claim waits for is still consumed, in ms. */
@@ -72,6 +71,14 @@ export interface ClusterEngine extends Engine {
   /** False where jobs wait that this process asked for, and none has come for so long that consuming must be stuck. */
   readonly consuming: boolean;
   stats(): Promise<ClusterStats>;
+  /** Of Redis, in bytes; `max` is 0 where it has no bound. */
+  memory(): Promise<{ readonly used: number; readonly max: number }>;
+  /**
+   * A process is said to be gone, by the message that it held in RabbitMQ: where its connection to Redis is gone too,
+   * its jobs go to others at once. A RabbitMQ that was restarted says it of processes that live.
+   * @returns how many leases ended.
+   */
+  processGone(params: { process: string }): Promise<number>;
   /** Jobs with a projection that ended, until `projected` says that it was delivered; the oldest end first. */
   projections(params: {
     limit: number;
@@ -83,9 +90,15 @@ export interface ClusterEngine extends Engine {
 
 /** @throws DrayError where an address cannot be used or its server refuses us. A server that is away is waited for. */
 export async function openClusterEngine(options: ClusterOptions): Promise<ClusterEngine> {
-  const { clock, log, prefix = 'dray', name = 'dray' } = options;
+  const { clock, log, prefix = 'dray', process = 'dray' } = options;
   const time = () => (options.time ? String(options.time.now()) : '');
-  const link = await RedisLink.open({ url: options.state, prefix: `${prefix}:`, name, log, time });
+  const link = await RedisLink.open({
+    url: options.state,
+    prefix: `${prefix}:`,
+    name: connectionName(process),
+    log,
+    time,
+  });
   try {
     const broker = await openBroker({ url: options.queue, clock, log, prefix });
     const engine = new RedisRabbitEngine({ options, link, broker, time });
@@ -95,6 +108,11 @@ export async function openClusterEngine(options: ClusterOptions): Promise<Cluste
     await link.close();
     throw error;
   }
+}
+
+/** Redis takes no spaces in it. */
+function connectionName(process: string): string {
+  return `dray:${process.replaceAll(/\s/g, '_')}`;
 }
 
 const leaseExpired: Failure = {
@@ -110,6 +128,9 @@ const defaultGatherMs = 20;
 /** A claim that has got nothing for so long while jobs waited for longer says that consuming is stuck, in ms. */
 const stuckMs = 60_000;
 const lookMs = 5_000;
+/** How often Redis is asked again whether a process is there that is said to be gone, and after how long, in ms. */
+const looks = 5;
+const lookAgainMs = 20;
 
 class RedisRabbitEngine implements ClusterEngine {
   readonly fleet: Fleet;
@@ -294,6 +315,17 @@ class RedisRabbitEngine implements ClusterEngine {
       await this.#link.use((redis) => redis.zrem(`${this.#link.prefix}projections`, ...ids));
   }
 
+  async processGone({ process }: { process: string }): Promise<number> {
+    // Of a process that died RabbitMQ may have heard a moment before Redis.
+    for (let look = 0; await this.#link.knows(connectionName(process)); look += 1) {
+      if (look === looks) return 0;
+      await this.#clock.sleep(lookAgainMs);
+    }
+    const lapsed = (await this.#store.one('lapse', { process })) as number;
+    if (lapsed > 0) await this.maintain();
+    return lapsed;
+  }
+
   async stats(): Promise<ClusterStats> {
     return {
       outbox: await this.#store.outbox(),
@@ -302,6 +334,12 @@ class RedisRabbitEngine implements ClusterEngine {
       deadLettered: this.#handOut.deadLettered,
       reemitted: this.#maintenance.reemitted,
     };
+  }
+
+  async memory(): ReturnType<ClusterEngine['memory']> {
+    const info = await this.#link.use((redis) => redis.info('memory'));
+    const figure = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+    return { used: figure('used_memory'), max: figure('maxmemory') };
   }
 
   async ping(): Promise<void> {
@@ -333,13 +371,13 @@ class RedisRabbitEngine implements ClusterEngine {
   /** Events come from Redis, also those of this process: then all see them in one order. */
   watch(): Promise<void> {
     return this.#link.subscribe(`${this.#link.prefix}events`, (text) => {
-      const changes = JSON.parse(text) as readonly Change[];
-      for (const [id, type, status] of changes) {
+      const events = (JSON.parse(text) as string[]).map(readEvent);
+      for (const { id, type, status } of events) {
         if (id === '') this.#handOut.pauseChanged(type, status === 'paused');
       }
       this.#listeners.tell(
-        changes.filter(([id]) => id !== ''),
-        ([id, type, status, version]) => ({ id, type, status: status as Status, version }),
+        events.filter(({ id }) => id !== ''),
+        (event) => event as JobEvent,
       );
     });
   }
@@ -364,4 +402,9 @@ class RedisRabbitEngine implements ClusterEngine {
   }
 }
 
-type Change = readonly [id: string, type: string, status: string, version: number];
+/** See shared.lua: the type comes last, as it may hold any character. Without an id it is about the type itself. */
+function readEvent(text: string): Omit<JobEvent, 'status'> & { readonly status: string } {
+  const [id, status, version] = text.split(' ', 3) as [string, string, string];
+  const type = text.slice(id.length + status.length + version.length + 3);
+  return { id, type, status, version: Number(version) };
+}

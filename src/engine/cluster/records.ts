@@ -3,6 +3,7 @@ import { limits } from '../../jobs/limits.js';
 import type { Status } from '../../jobs/life-cycle.js';
 import type { Payload } from '../../jobs/payload.js';
 import type { EndedAttempt, Failure, Job, Lease, NewJob, Progress } from '../engine.js';
+import type { ReadyMessage } from './message.js';
 
 /** The part of a job that never changes: stored as JSON in its record, and sent with every message. */
 export type StaticPart = Omit<NewJob, 'runAt'>;
@@ -61,8 +62,7 @@ export function readRecord(fields: RecordFields): { job: Job; seq: number; token
     fields as RecordTuple;
   const [token, progress, result, blob, error, history, peak, seq] = rest;
   const part = JSON.parse(json) as StaticPart;
-  const job: { -readonly [K in keyof Job]: Job[K] } = {
-    ...fixed(part),
+  const job = jobOf(part, {
     status: status as Status,
     version: Number(version),
     attempt: Number(attempt),
@@ -70,7 +70,7 @@ export function readRecord(fields: RecordFields): { job: Job; seq: number; token
     held: held === '1',
     createdAt: Number(created),
     attempts: history === '' ? [] : (JSON.parse(history) as EndedAttempt[]),
-  };
+  });
   if (run !== '') job.runAt = Number(run);
   if (started !== '') job.startedAt = Number(started);
   if (finished !== '') job.finishedAt = Number(finished);
@@ -93,42 +93,51 @@ export function readRecord(fields: RecordFields): { job: Job; seq: number; token
   return { job, seq: Number(seq), token: token === '' ? null : token };
 }
 
-function fixed(part: StaticPart) {
-  const { id, type, input, retry, timeoutMs, priority, key, labels } = part;
-  return { id, type, input, retry, timeoutMs, priority, labels, ...(key && { key: key.name }) };
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+type State = Pick<Job, 'status' | 'version' | 'attempt' | 'maxAttempts' | 'held' | 'createdAt' | 'attempts'>;
+
+/** Written out: spreading would be most of what a lease costs. */
+function jobOf(part: StaticPart, state: State): Mutable<Job> {
+  const job: Mutable<Job> = {
+    id: part.id,
+    type: part.type,
+    status: state.status,
+    version: state.version,
+    input: part.input,
+    retry: part.retry,
+    timeoutMs: part.timeoutMs,
+    attempt: state.attempt,
+    maxAttempts: state.maxAttempts,
+    priority: part.priority,
+    held: state.held,
+    labels: part.labels,
+    createdAt: state.createdAt,
+    attempts: state.attempts,
+  };
+  if (part.key) job.key = part.key.name;
+  return job;
 }
 
 /** What claim.lua answers of a job that it leased. */
 export type ClaimFields = readonly [
-  kind: 'claimed',
   version: number,
   attempt: number,
   max: number,
-  created: string,
-  history: string,
-  error: string,
-  token: string,
-  now: string,
+  history?: string,
+  error?: string,
 ];
 
+/** @param given.now when the attempt has begun, where it has. */
 export function readLease(
-  part: StaticPart,
-  fields: ClaimFields,
-  given: { worker: string; begun: boolean },
+  { job: part, createdAt }: ReadyMessage,
+  [version, attempt, maxAttempts, history = '', error = '']: ClaimFields,
+  given: { worker: string; token: string; now?: number },
 ): Lease {
-  const [, version, attempt, maxAttempts, created, history, error, token, now] = fields;
-  const job: Job = {
-    ...fixed(part),
-    status: 'in-progress',
-    version,
-    attempt,
-    maxAttempts,
-    held: false,
-    createdAt: Number(created),
-    worker: given.worker,
-    attempts: history === '' ? [] : (JSON.parse(history) as EndedAttempt[]),
-    ...(given.begun && { startedAt: Number(now) }),
-    ...(error !== '' && { error: JSON.parse(error) as Failure }),
-  };
-  return { job, token };
+  const attempts = history === '' ? [] : (JSON.parse(history) as EndedAttempt[]);
+  const status = 'in-progress';
+  const job = jobOf(part, { status, version, attempt, maxAttempts, held: false, createdAt, attempts });
+  job.worker = given.worker;
+  if (given.now !== undefined) job.startedAt = given.now;
+  if (error !== '') job.error = JSON.parse(error) as Failure;
+  return { job, token: `${given.token}-${job.id}` };
 }

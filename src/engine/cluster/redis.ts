@@ -131,6 +131,12 @@ export class RedisLink {
     await subscriber.connect().then(again, () => undefined);
   }
 
+  /** True where a connection of this name is there. */
+  async knows(name: string): Promise<boolean> {
+    const list = String(await this.use((redis) => redis.client('LIST')));
+    return list.split('\n').some((line) => line.split(' ').includes(`name=${name}`));
+  }
+
   async ping(): Promise<void> {
     await this.use((redis) => redis.ping());
     if (this.#subscriber?.status === 'ready') await this.#subscriber.ping().catch(() => undefined);

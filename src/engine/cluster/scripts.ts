@@ -26,6 +26,7 @@ export const scriptNames = [
   'outbox',
   'reemit',
   'shift-leases',
+  'lapse',
   'projections',
   'check-jobs',
   'check-set',

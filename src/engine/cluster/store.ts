@@ -4,7 +4,7 @@ import { priorities, type Priority } from '../../jobs/priority.js';
 import type { Job, NewJob } from '../engine.js';
 import { Batch } from './batch.js';
 import type { Broker, Outgoing } from './broker/broker.js';
-import type { ClaimAnswer, ClaimRequest, ClaimStore } from './hand-out.js';
+import type { ClaimAnswer, ClaimStore } from './hand-out.js';
 import { writeMessage, type ReadyMessage } from './message.js';
 import { readRecord, staticJson, storedJob, type RecordFields } from './records.js';
 import type { MessageParts, RedisLink } from './redis.js';
@@ -66,8 +66,22 @@ export class Store implements ClaimStore {
     return this.#submits.add({ request: { ...rest, jobs: stored }, jsons });
   }
 
-  claim(request: ClaimRequest): Promise<ClaimAnswer> {
-    return this.one('claim', request) as Promise<ClaimAnswer>;
+  readonly #claims = new Batch<{ request: object; jobs: number }, Awaited<ReturnType<ClaimStore['claim']>>>(
+    async (calls) => {
+      const { now, results } = await this.#call(
+        'claim',
+        calls.map(({ request }) => request),
+      );
+      return results.map((answers) => ({ now, answers: answers as readonly ClaimAnswer[] }));
+    },
+    ({ jobs }) => jobs,
+  );
+
+  claim({ ready, ...rest }: Parameters<ClaimStore['claim']>[0]): ReturnType<ClaimStore['claim']> {
+    const jobs = ready.map(({ message: { job, emission, emittedAt, createdAt } }) => {
+      return [job.id, emission, emittedAt, createdAt];
+    });
+    return this.#claims.add({ request: { ...rest, jobs }, jobs: jobs.length });
   }
 
   async revive({ job, createdAt, emission, emittedAt }: ReadyMessage): Promise<void> {

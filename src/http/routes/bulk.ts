@@ -1,17 +1,13 @@
 /** /v1/jobs/cancel and /v1/jobs/redrive: many jobs at once, by filter. */
-import type { FastifyRequest } from 'fastify';
 import { Compile } from 'typebox/compile';
-import { misfitOf } from '../../contract/misfit.js';
 import { Problem } from '../../contract/problem.js';
 import { BulkChange, BulkChanged } from '../../contract/queue.js';
 import type { JobFilter } from '../../engine/engine.js';
 import { DrayError } from '../../jobs/errors.js';
 import { parseLabel } from '../../jobs/label.js';
 import { isFinal } from '../../jobs/life-cycle.js';
-import { RawValueSink } from '../../json/raw.js';
-import { readJson } from '../../json/read.js';
 import type { App, Dependencies } from '../dependencies.js';
-import { bodyOf, mediaTypeOf } from '../body.js';
+import { readSmallBody } from '../small-body.js';
 
 type Change = 'cancel' | 'redrive';
 
@@ -19,8 +15,11 @@ type Change = 'cancel' | 'redrive';
 const batch = 500;
 /** So many are changed for one request. */
 const perRequest = 100_000;
-const bodyLimit = 4_096;
-const schema = Compile(BulkChange);
+const body = {
+  schema: Compile(BulkChange),
+  what: 'the filter',
+  reasons: { label: 'is not name=value' },
+};
 
 export function bulkRoutes(app: App, { engine }: Dependencies): void {
   for (const change of ['cancel', 'redrive'] as const) {
@@ -36,7 +35,7 @@ export function bulkRoutes(app: App, { engine }: Dependencies): void {
         },
       },
       async (request): Promise<BulkChanged> => {
-        const filter = filterOf(await readBody(request), change);
+        const filter = filterOf(await readSmallBody(request, body), change);
         const most = Math.min(perRequest, await candidates(filter, change));
         let changed = 0;
         while (!request.raw.socket.destroyed) {
@@ -63,23 +62,6 @@ export function bulkRoutes(app: App, { engine }: Dependencies): void {
       .map((one) => one.jobs.failed);
     return failed.reduce((sum, number) => sum + number, 0);
   }
-}
-
-async function readBody(request: FastifyRequest): Promise<BulkChange> {
-  const mediaType = mediaTypeOf(request);
-  if (mediaType !== 'application/json') {
-    throw new DrayError(
-      'unsupported-media-type',
-      `content type "${mediaType.slice(0, 80)}": the filter is sent as application/json`,
-    );
-  }
-  const sink = new RawValueSink({ field: '', limit: bodyLimit });
-  const body = await readJson(bodyOf(request), sink, { limit: bodyLimit });
-  if (schema.Check(body)) return body;
-  const { path, message } = misfitOf(schema.Errors(body));
-  const field = path || 'body';
-  const reason = field === 'label' ? 'is not name=value' : message;
-  throw new DrayError('invalid-request', `${field}: ${reason}`, { field });
 }
 
 /** @throws DrayError where it would mean every job by oversight, or none at all. */

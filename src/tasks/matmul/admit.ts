@@ -59,7 +59,7 @@ async function admitMatrix(
   const layout = 'rows' in matrix ? matrix : await readNpy(bytes, field);
   checkSize(layout, field, field, context);
   checkLayout(layout, bytes.size, field);
-  return { matrix: { ...layout, ...origin }, shape: layout };
+  return { matrix: { ...origin, ...layout }, shape: layout };
 }
 
 /** The bytes of a stored matrix, and how the job's record names them: an object by what it is now. */

@@ -1,11 +1,10 @@
 /** A whole deployment on this machine: servers of its own, two of each process, and an account of what was done. */
 import { Redis as RedisClient } from 'ioredis';
 import { systemClock } from '../../../src/clock.js';
-import { openBlobs } from '../../../src/compose/blobs.js';
-import { parseBlobsAddress } from '../../../src/config/blobs-address.js';
+import type { InvariantReport } from '../../../src/jobs/invariants.js';
 import { readExposition } from '../../support/exposition.js';
 import { eventually } from '../../support/eventually.js';
-import type { Drill } from '../fault.js';
+import { askDoctor, type Drill } from '../fault.js';
 import { DrayProcess, type Mode } from './process.js';
 import { startOwnRabbit, startOwnRedis, startOwnS3, type Rabbit, type Redis, type S3 } from './servers.js';
 
@@ -14,8 +13,8 @@ export interface DeploymentOptions {
   readonly s3?: boolean;
   readonly appendfsync?: 'always' | 'everysec' | 'no';
   /** What the processes are told instead of RabbitMQ's own address, such as a proxy. */
-  readonly queue?: (url: string) => Promise<string>;
-  readonly env?: Readonly<Record<string, string>>;
+  readonly queue?: (drill: Drill, url: string) => Promise<string>;
+  readonly env?: (mode: Mode) => Readonly<Record<string, string>>;
   readonly args?: Partial<Record<Mode, readonly string[]>>;
 }
 
@@ -29,7 +28,8 @@ export class Deployment {
   /** All that ran, also those that have ended. */
   readonly all: DrayProcess[] = [];
   readonly #options: DeploymentOptions;
-  readonly #addresses: readonly string[];
+  readonly #queue: string;
+  readonly #blobs: string;
   #client: RedisClient | undefined;
 
   static async start(drill: Drill, options: DeploymentOptions = {}): Promise<Deployment> {
@@ -39,10 +39,9 @@ export class Deployment {
       options.s3 ? drill.folder().then(startOwnS3) : undefined,
     ]);
     drill.after(() => Promise.all([rabbit.stop(), redis.stop(), s3?.stop()]));
-    const queue = (await options.queue?.(rabbit.url)) ?? rabbit.url;
+    const queue = (await options.queue?.(drill, rabbit.url)) ?? rabbit.url;
     const blobs = s3?.url ?? `file://${await drill.folder()}`;
-    const addresses = ['--queue', queue, '--state', redis.url, '--blobs', blobs];
-    const deployment = new Deployment({ drill, rabbit, redis, s3, addresses, options });
+    const deployment = new Deployment({ drill, rabbit, redis, s3, queue, blobs, options });
     await Promise.all([
       ...two.map(() => deployment.add('api')),
       ...two.map(() => deployment.add('controller')),
@@ -57,14 +56,16 @@ export class Deployment {
     rabbit: Rabbit;
     redis: Redis;
     s3: S3 | undefined;
-    addresses: readonly string[];
+    queue: string;
+    blobs: string;
     options: DeploymentOptions;
   }) {
     this.drill = params.drill;
     this.rabbit = params.rabbit;
     this.redis = params.redis;
     this.s3 = params.s3;
-    this.#addresses = params.addresses;
+    this.#queue = params.queue;
+    this.#blobs = params.blobs;
     this.#options = params.options;
   }
 
@@ -74,10 +75,11 @@ export class Deployment {
       controller: ['--log-level', 'info'],
       worker: ['--slots-per-worker', '2', '--log-level', 'debug'],
     };
+    const addresses = ['--queue', this.#queue, '--state', this.redis.url, '--blobs', this.#blobs];
     const added = await DrayProcess.start({
       mode,
-      args: [...this.#addresses, ...own[mode], ...(this.#options.args?.[mode] ?? [])],
-      env: { ...this.s3?.now.env, ...this.#options.env },
+      args: [...addresses, ...own[mode], ...(this.#options.args?.[mode] ?? [])],
+      env: { ...this.s3?.now.env, ...this.#options.env?.(mode) },
       after: (end) => this.drill.after(end),
     });
     this.all.push(added);
@@ -135,12 +137,9 @@ export class Deployment {
     return this.#client;
   }
 
-  /** Whether blobs are there as they were written. */
-  async hasBlob(): Promise<(id: string) => Promise<boolean>> {
-    const [, , , , , address] = this.#addresses;
-    const blobs = await openBlobs(parseBlobsAddress(address!), { clock: systemClock });
-    this.drill.after(() => blobs.close());
-    return async (id) => (await blobs.stat({ id })) !== undefined;
+  /** What `dray doctor --invariants` says of it. */
+  invariants(): Promise<InvariantReport> {
+    return askDoctor(['--queue', this.rabbit.url, '--state', this.redis.url, '--blobs', this.#blobs], this.s3?.now.env);
   }
 
   async pause(least: number, most: number): Promise<void> {

@@ -55,7 +55,7 @@ export class DrayProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** The end of what it has written, without the attempts that went well. */
+  /** The end of what it has written, without the ends of attempts: jobs have them in their history. */
   get output(): string {
     return this.#lines.map((line) => `${this.mode} ${this.pid}: ${line}`).join('\n');
   }
@@ -87,6 +87,7 @@ export class DrayProcess {
       if (run.outcome === 'completed') this.completions.push(run.job);
       return;
     }
+    if (line.includes('"msg":"attempt ended"')) return;
     this.#lines.push(line);
     if (this.#lines.length > mostLines) this.#lines.shift();
     if (ready) this.#child.emit('ready');

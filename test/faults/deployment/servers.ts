@@ -1,5 +1,5 @@
 /** The servers of a run, which it may kill, start again and empty. Each keeps its port. */
-import { rm } from 'node:fs/promises';
+import { readdir, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startRabbit } from '../../../scripts/services/rabbitmq.mjs';
 import { startRedis } from '../../../scripts/services/redis.mjs';
@@ -69,4 +69,20 @@ export const startOwnS3 = (folder: string): Promise<S3> => Server.start(folder, 
 /** Takes all queues and messages from it, while it is stopped. */
 export async function emptyRabbit(rabbit: Rabbit): Promise<void> {
   await rm(join(rabbit.folder, 'data'), { recursive: true, force: true });
+}
+
+/** The file to which Redis appends what changes. */
+async function journal(redis: Redis): Promise<string> {
+  const folder = join(redis.folder, 'appendonlydir');
+  const name = (await readdir(folder)).filter((file) => file.endsWith('.incr.aof')).sort();
+  return join(folder, name.at(-1)!);
+}
+
+export async function journalBytes(redis: Redis): Promise<number> {
+  return (await stat(await journal(redis))).size;
+}
+
+/** Takes from Redis, while it is stopped, what it wrote last: as a machine without power does that had not synced. */
+export async function cutJournal(redis: Redis, bytes: number): Promise<void> {
+  await truncate(await journal(redis), bytes);
 }

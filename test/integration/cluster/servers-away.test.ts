@@ -1,6 +1,7 @@
 import { connect as connectAmqp } from 'amqplib';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { memoryBound } from '../../../src/control/bounds.js';
 import type { ClusterEngine } from '../../../src/engine/cluster/index.js';
 import { eventually } from '../../support/eventually.js';
 import { OwnServers, canStart, claimOne, newJob } from './servers.js';
@@ -117,7 +118,10 @@ describe.skipIf(!canStart())('the cluster engine, where a server', () => {
     await engine.submit({ jobs: [job] });
     const lease = await claimOne(engine, job.type);
     const redis = new Redis(servers.redis.url);
+    const refusal = memoryBound(() => engine.memory());
+    expect(await refusal()).toBeUndefined();
     await redis.config('SET', 'maxmemory', '1mb');
+    expect(await refusal()).toMatchObject({ code: 'storage-full' }); // the API says so before it reads a body
     const refused = newJob();
     await expect(engine.submit({ jobs: [refused] })).rejects.toMatchObject({ code: 'storage-full' });
     const own = { id: job.id, token: lease.token };

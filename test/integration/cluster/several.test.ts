@@ -36,6 +36,8 @@ describe.skipIf(!canStart())('cluster engines of several processes', () => {
   test('stop at a pause that another made, also where they wait already', async () => {
     const type = newType();
     const aborter = new AbortController();
+    // What a queue that is just being made refuses, a leader sends again.
+    const stopLeading = systemClock.every(1_000, () => void one.maintain());
     const waiting = claim(other, type, 1, aborter.signal);
     await eventually(
       () => other.ping().then(() => one.counts()),
@@ -53,6 +55,7 @@ describe.skipIf(!canStart())('cluster engines of several processes', () => {
     });
     await one.resume({ type });
     expect(await waiting).toHaveLength(1);
+    stopLeading();
   });
 
   test('give back what no claim took, for the others', async () => {
@@ -107,9 +110,9 @@ describe.skipIf(!canStart())('cluster engines of several processes', () => {
   });
 
   test('keep leases where the clock of the store was set forward', async () => {
-    const clock = { now: systemClock.now, monotonic: systemClock.monotonic };
     let set = 0;
-    const engine = await servers.engine({ time: { ...clock, now: () => clock.now() + set } });
+    const time = { now: () => systemClock.now() + set, monotonic: () => systemClock.monotonic() };
+    const engine = await servers.engine({ time });
     await engine.maintain();
     const job = newJob();
     await engine.submit({ jobs: [job] });
@@ -119,6 +122,22 @@ describe.skipIf(!canStart())('cluster engines of several processes', () => {
     expect(await engine.get({ id: job.id })).toMatchObject({ status: 'in-progress' });
     set = 0;
     await engine.maintain();
+  });
+
+  test('take the jobs of a process that is gone, and of none that is there', async () => {
+    const dying = await servers.engine({ process: 'host:1' });
+    const jobs = [newJob(), newJob(), newJob()];
+    await one.submit({ jobs });
+    const claimAs = (engine: ClusterEngine, worker: string, { type }: { type: string }) =>
+      engine.claim({ worker, types: [type], max: 1, leaseMs: 60_000, signal: AbortSignal.timeout(20_000) });
+    await claimAs(dying, 'host:1', jobs[0]!);
+    await claimAs(dying, 'host:1:inline', jobs[1]!);
+    await claimAs(one, 'host:12', jobs[2]!);
+    expect(await one.processGone({ process: 'host:1' })).toBe(0);
+    await dying.close();
+    expect(await one.processGone({ process: 'host:1' })).toBe(2);
+    const status = await Promise.all(jobs.map(async ({ id }) => (await one.get({ id }))?.status));
+    expect(status).toEqual(['pending', 'pending', 'in-progress']);
   });
 
   test('hand out anew a job that later ones have overtaken by far', async () => {

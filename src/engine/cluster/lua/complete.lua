@@ -5,25 +5,21 @@
 -- guarantee: of all attempts of a job at most one gets its result in. The entry of this attempt in the history
 -- is made by its readers, from the record.
 local results = {}
+local wanted = { 'status', 'token', 'type', 'key', 'seq', 'version', 'work', 'started', 'projection' }
 local function complete(request)
-  local refusal, job = leased(request.id, request.token)
+  local refusal, job = leased(request.id, request.token, wanted)
   if refusal then return refusal end
-  local ran, peak = given(request.ranMs), given(request.peak)
-  local started = job.started or (ran and now - ran) or now
-  local fields = {
-    'result', given(request.result) or '', 'blob', given(request.blob) or '', 'error', '', 'finished', int(now),
-    'started', int(started), 'token', '',
-  }
-  if peak then
-    fields[#fields + 1] = 'peak'
-    fields[#fields + 1] = int(peak)
-  end
+  local ran, peak, blob = given(request.ranMs), given(request.peak), given(request.blob)
+  local fields = { 'result', given(request.result) or '', 'error', '', 'finished', nowText, 'token', '' }
+  if not job.started then also(fields, 'started', int(ran and now - ran or now)) end
+  if blob then also(fields, 'blob', blob) end
+  if peak then also(fields, 'peak', int(peak)) end
   if #request.blobs > 0 then
     local name = names.job(request.id)
     local all = cjson.decode(redis.call('HGET', name, 'blobs') or '[]')
-    for _, blob in ipairs(request.blobs) do
-      redis.call('SADD', names.uses(blob), request.id)
-      all[#all + 1] = blob
+    for _, one in ipairs(request.blobs) do
+      redis.call('SADD', names.uses(one), request.id)
+      all[#all + 1] = one
     end
     redis.call('HSET', name, 'blobs', cjson.encode(all))
   end

@@ -13,7 +13,7 @@ for index, request in ipairs(requests) do
   else
     add(names.leases, now + request.leaseMs, request.id)
     local progress, startedAt = given(request.progress), given(request.startedAt)
-    if startedAt and values[3] == '' then redis.call('HSET', names.job(request.id), 'started', int(startedAt)) end
+    if startedAt and (values[3] or '') == '' then redis.call('HSET', names.job(request.id), 'started', int(startedAt)) end
     if progress then
       redis.call('HSET', names.job(request.id), 'progress', progress)
       -- Without progress there is nothing that a watcher could see.

@@ -7,7 +7,7 @@ local results = {}
 for index, request in ipairs(requests) do
   local changed = redis.call(request.paused and 'SADD' or 'SREM', names.paused, request.type)
   if request.paused then redis.call('SADD', names.types, request.type) end
-  if changed == 1 then changes[#changes + 1] = { '', request.type, request.paused and 'paused' or 'resumed', 0 } end
+  if changed == 1 then event({ id = '', status = request.paused and 'paused' or 'resumed', version = 0, type = request.type }) end
   results[index] = 'applied'
 end
 return finish(results)

@@ -32,6 +32,7 @@ local most = 1000
 local function int(number)
   return string.format('%.0f', number)
 end
+local nowText = int(now)
 
 -- What JSON has no value for.
 local function given(value)
@@ -97,26 +98,38 @@ local function count(type, field, by)
   fields[field] = (fields[field] or 0) + by
 end
 
+-- A list of names and values, one after the other.
+local function also(fields, name, value)
+  fields[#fields + 1] = name
+  fields[#fields + 1] = value
+end
+
 local fieldNames = {
   'type', 'priority', 'work', 'key', 'seq', 'status', 'version', 'attempt', 'max', 'held', 'emission', 'ready',
   'started', 'worker', 'token', 'history', 'entries', 'error', 'created', 'run', 'projection',
 }
 
--- The part of a record that decides, with its id; nil where there is no such job.
-local function read(id)
-  local values = redis.call('HMGET', names.job(id), unpack(fieldNames))
+local numeric = {
+  work = true, seq = true, version = true, attempt = true, max = true, emission = true, ready = true, started = true,
+  entries = true, run = true,
+}
+
+-- The part of a record that decides, with its id, or only the fields that are named; nil where there is no such job.
+local function read(id, wanted)
+  wanted = wanted or fieldNames
+  local values = redis.call('HMGET', names.job(id), unpack(wanted))
   if not values[1] then return nil end
   local job = { id = id }
-  for index, name in ipairs(fieldNames) do job[name] = values[index] or '' end
-  for _, name in ipairs({ 'work', 'seq', 'version', 'attempt', 'max', 'emission', 'ready', 'started', 'entries', 'run' }) do
-    job[name] = tonumber(job[name])
+  for index = 1, #wanted do
+    local name, value = wanted[index], values[index]
+    if numeric[name] then job[name] = tonumber(value) else job[name] = value or '' end
   end
   job.held = job.held == '1'
   return job
 end
 
 local function event(job)
-  changes[#changes + 1] = { job.id, job.type, job.status, job.version }
+  changes[#changes + 1] = job.id .. ' ' .. job.status .. ' ' .. int(job.version) .. ' ' .. job.type
 end
 
 -- The job may be handed out from now on: a message of the next emission makes all earlier ones stale.
@@ -163,11 +176,11 @@ end
 local function enter(job, at)
   local status, type = job.status, job.type
   count(type, status, 1)
-  local name = job.key ~= '' and names.key(type, job.key)
   if status == 'in-progress' then
     add(names.leases, at, job.id)
     return
   end
+  local name = job.key ~= '' and names.key(type, job.key)
   add(names.index(status, type), job.seq, job.id)
   if status == 'pending' then
     if job.held then
@@ -191,13 +204,12 @@ local function enter(job, at)
   end
 end
 
--- One change of state. `fields` are written into the record with it.
+-- The end of an attempt. `fields` are written into the record with it.
 local function move(job, to, at, fields)
   leave(job)
   job.status = to
   job.version = job.version + 1
-  redis.call('HSET', names.job(job.id), 'status', to, 'version', int(job.version), 'held', job.held and '1' or '',
-    unpack(fields))
+  redis.call('HSET', names.job(job.id), 'status', to, 'version', int(job.version), unpack(fields))
   event(job)
   enter(job, at)
 end
@@ -222,8 +234,8 @@ local function withEntry(job, ended)
 end
 
 -- Why a change that needs the lease of an attempt does not happen, or nil and the job.
-local function leased(id, token)
-  local job = read(id)
+local function leased(id, token, wanted)
+  local job = read(id, wanted)
   if not job then return 'not-found' end
   if job.status ~= 'in-progress' or job.token ~= token then return 'stale' end
   return nil, job
@@ -399,26 +411,22 @@ local function store(job, created)
     'status', stored.status, 'version', '1', 'attempt', '0', 'max', int(job.attempts), 'grant', int(job.attempts),
     'created', int(created), 'ready', int(now),
   }
-  local function also(name, value)
-    fields[#fields + 1] = name
-    fields[#fields + 1] = value
-  end
   if key ~= '' then
     local name = names.key(type, key)
-    also('key', key)
-    also('held', stored.held and '1' or '')
+    also(fields, 'key', key)
+    also(fields, 'held', stored.held and '1' or '')
     redis.call('HSET', names.placesOf, name, int(job.places))
     redis.call('HINCRBY', names.keyed, name, '1')
     freed[name] = type
   end
-  if delayed then also('run', int(runAt)) end
-  if stored.projection ~= '' then also('projection', stored.projection) end
+  if delayed then also(fields, 'run', int(runAt)) end
+  if stored.projection ~= '' then also(fields, 'projection', stored.projection) end
   if #job.labels > 0 then
-    also('labels', cjson.encode(job.labels))
+    also(fields, 'labels', cjson.encode(job.labels))
     for _, label in ipairs(job.labels) do add(names.label(label[1], label[2]), stored.seq, job.id) end
   end
   if #job.blobs > 0 then
-    also('blobs', cjson.encode(job.blobs))
+    also(fields, 'blobs', cjson.encode(job.blobs))
     for _, blob in ipairs(job.blobs) do redis.call('SADD', names.uses(blob), job.id) end
   end
   redis.call('HSET', names.job(job.id), unpack(fields))
