@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { leases } from '../../../src/jobs/limits.js';
-import { submit } from '../../support/api.js';
+import { read, submit, type Job } from '../../support/api.js';
 import { eventually } from '../../support/eventually.js';
 import { clusterFault } from '../deployment/cluster-fault.js';
 
@@ -12,13 +12,18 @@ clusterFault('cluster-freeze-worker', 'the results of a worker that lost its lea
   happens: async ({ deployment, drill, others }) => {
     const worker = drill.random.pick(deployment.of('worker'));
     // Something that it certainly runs when it is stopped: its executors go on, and have the result for it.
-    const long = await Promise.all(
-      [1, 2, 3, 4].map(async () => (await submit(deployment.urls[0]!, 'sleep', { seconds: 3 })).id),
-    );
-    for (const id of long) others.add(id);
+    const [url] = deployment.urls;
     await eventually(
-      () => runningAt(deployment.urls[0]!, worker.pid, long),
-      (running) => running > 0,
+      async () => {
+        const long = await Promise.all(
+          [1, 2, 3, 4].map(
+            async () => (await submit(url!, 'sleep', { seconds: 3 }, { priority: 'high' })).id,
+          ),
+        );
+        for (const id of long) others.add(id);
+        return untilRunning(url!, worker.pid, long);
+      },
+      (running) => running,
     );
     worker.signal('SIGSTOP');
     await systemClock.sleep(leases.lease + drill.random.between(2_000, 6_000));
@@ -32,13 +37,15 @@ clusterFault('cluster-freeze-worker', 'the results of a worker that lost its lea
   },
 });
 
-/** How many of the jobs this process runs now. */
-async function runningAt(url: string, pid: number, ids: readonly string[]): Promise<number> {
-  const jobs = await Promise.all(
-    ids.map(
-      async (id) =>
-        (await (await fetch(`${url}/v1/jobs/${id}`)).json()) as { status: string; worker?: string },
-    ),
+/** True once this process runs one of the jobs; false where they have ended elsewhere. */
+async function untilRunning(url: string, pid: number, ids: readonly string[]): Promise<boolean> {
+  const jobs = await eventually(
+    () => Promise.all(ids.map((id) => read(url, id))),
+    (all) => all.some((job) => runsAt(job, pid)) || all.every(({ finishedAt }) => finishedAt !== undefined),
   );
-  return jobs.filter(({ status, worker }) => status === 'in-progress' && worker?.endsWith(`:${pid}`)).length;
+  return jobs.some((job) => runsAt(job, pid));
+}
+
+function runsAt({ status, startedAt, worker }: Job, pid: number): boolean {
+  return status === 'in-progress' && startedAt !== undefined && worker?.includes(`:${pid}:`) === true;
 }

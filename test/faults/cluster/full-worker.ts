@@ -14,7 +14,7 @@ clusterFault('cluster-full-worker', 'no short job waits at a worker that is full
       others.add(id);
       await eventually(
         () => read(url!, id),
-        (job) => job.worker?.endsWith(`:${full!.pid}`) === true,
+        (job) => job.worker?.includes(`:${full!.pid}:`) === true,
       );
     }
     await deployment.add('worker');

@@ -100,7 +100,7 @@ export class Deployment {
     const found = await eventually(
       async () => {
         const holder = await this.client.get('dray:leader').catch(() => null);
-        return this.of('controller').find(({ pid }) => holder?.endsWith(`:${pid}`));
+        return this.of('controller').find(({ pid }) => holder?.includes(`:${pid}:`));
       },
       (leader) => leader !== undefined,
     );
