@@ -173,7 +173,7 @@ class RedisRabbitEngine implements ClusterEngine {
   async submit({ jobs, once }: Parameters<Engine['submit']>[0]): ReturnType<Engine['submit']> {
     const rest = { ...(once && { once }), mostUnsent: this.#mostUnsent };
     const { now, result, sent } = await this.#store.submit(jobs, rest);
-    const [kind, detail] = result as readonly [string, unknown];
+    const [kind, detail] = result as readonly [string, unknown?];
     switch (kind) {
       case 'conflict':
       case 'unknown':
@@ -186,10 +186,10 @@ class RedisRabbitEngine implements ClusterEngine {
         throw new DrayError('unavailable', 'RabbitMQ is away, and as many jobs wait for it as may.');
     }
     await sent;
-    const held = detail as readonly string[];
+    const held = detail as readonly string[] | undefined;
     return {
       kind: 'stored',
-      jobs: jobs.map((job, index) => submittedJob(job, now, held[index] === '1')),
+      jobs: jobs.map((job, index) => submittedJob(job, now, held?.[index] === '1')),
     };
   }
 

@@ -14,12 +14,13 @@ const oldestMajor = 7;
 export type Answer = readonly [now: number, results: readonly unknown[], messages: readonly MessageParts[]];
 export type MessageParts = readonly [
   id: string,
-  type: string,
-  priority: string,
-  emission: string,
-  seq: string,
-  createdAt: string,
-  static_: string,
+  emission: number,
+  seq: number,
+  /** What follows is not there where the caller has the job. */
+  createdAt?: string,
+  type?: string,
+  priority?: string,
+  static_?: string,
 ];
 
 /** What Redis says where it may serve again later, or somebody must set it right first. */

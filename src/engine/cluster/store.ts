@@ -26,6 +26,9 @@ export class Store implements ClaimStore {
   readonly #clock: Clock;
   readonly #time: () => string;
   readonly #batches = new Map<ScriptName, Batch<object, unknown>>();
+  /** Messages that RabbitMQ has, and that are still in the outbox. */
+  readonly #confirmed: string[] = [];
+  #clearing = false;
   /** Messages that were sent, until what came of them is written down. */
   readonly #underWay = new Set<Promise<void>>();
 
@@ -46,9 +49,9 @@ export class Store implements ClaimStore {
     return batch.add(request);
   }
 
-  readonly #submits = new Batch<{ request: object; jsons: ReadonlyMap<string, string> }, SubmitAnswer>(
+  readonly #submits = new Batch<{ request: object; own: OwnJobs }, SubmitAnswer>(
     async (calls) => {
-      const own = new Map(calls.flatMap(({ jsons }) => [...jsons]));
+      const own: OwnJobs = new Map(calls.flatMap((call) => [...call.own]));
       const { now, results, sent } = await this.#call(
         'submit',
         calls.map(({ request }) => request),
@@ -56,14 +59,14 @@ export class Store implements ClaimStore {
       );
       return results.map((result) => ({ now, result: result as readonly unknown[], sent }));
     },
-    ({ jsons }) => jsons.size,
+    ({ own }) => own.size,
   );
 
   /** Resolves when Redis has the jobs; `sent` when RabbitMQ has them, or cannot be asked to. */
   submit(jobs: readonly NewJob[], rest: object): Promise<SubmitAnswer> {
-    const jsons = new Map(jobs.map((job) => [job.id, staticJson(job)]));
-    const stored = jobs.map((job) => storedJob(job, jsons.get(job.id)!));
-    return this.#submits.add({ request: { ...rest, jobs: stored }, jsons });
+    const own: OwnJobs = new Map(jobs.map((job) => [job.id, { job, json: staticJson(job) }]));
+    const stored = jobs.map((job) => storedJob(job, own.get(job.id)!.json));
+    return this.#submits.add({ request: { ...rest, jobs: stored }, own });
   }
 
   readonly #claims = new Batch<{ request: object; jobs: number }, Awaited<ReturnType<ClaimStore['claim']>>>(
@@ -151,23 +154,22 @@ export class Store implements ClaimStore {
   async #call(
     name: ScriptName,
     requests: readonly object[],
-    own?: ReadonlyMap<string, string>,
+    own?: OwnJobs,
   ): Promise<{ now: number; results: readonly unknown[]; sent: Promise<void> }> {
     const [now, results, messages] = await this.#link.call(name, requests);
     const sent = messages.length === 0 ? nothing : this.#send(now, messages, own);
     return { now, results, sent };
   }
 
-  #send(now: number, parts: readonly MessageParts[], own?: ReadonlyMap<string, string>): Promise<void> {
-    const outgoing = parts.map(([id, type, priority, emission, seq, createdAt, json]): Outgoing => {
-      const numbers = {
-        emission: Number(emission),
-        seq: Number(seq),
-        createdAt: Number(createdAt),
-        emittedAt: now,
-      };
-      const body = writeMessage(numbers, json === '' ? own!.get(id)! : json);
-      return { id, type, priority: priority as Priority, emission: numbers.emission, body };
+  #send(now: number, parts: readonly MessageParts[], own?: OwnJobs): Promise<void> {
+    const outgoing = parts.map(([id, emission, seq, createdAt, type, priority, json]): Outgoing => {
+      if (type === undefined) {
+        const { job, json: ownJson } = own!.get(id)!;
+        const body = writeMessage({ emission, seq, createdAt: now, emittedAt: now }, ownJson);
+        return { id, type: job.type, priority: job.priority, emission, body };
+      }
+      const body = writeMessage({ emission, seq, createdAt: Number(createdAt), emittedAt: now }, json!);
+      return { id, type, priority: priority as Priority, emission, body };
     });
     return this.#track(this.#publish(outgoing, 0));
   }
@@ -182,17 +184,24 @@ export class Store implements ClaimStore {
       .filter((_, index) => confirmed[index])
       .map(({ id, emission }) => `${id} ${emission}`);
     // Nobody waits for it: an entry that stays is sent again, which changes nothing.
-    if (entries.length > 0) void this.#track(this.#clear(entries));
+    this.#confirmed.push(...entries);
+    if (!this.#clearing) void this.#track(this.#clear());
     const pause = pausesMs[tried];
     if (entries.length === outgoing.length || pause === undefined || !this.#broker.reachable) return;
     const refused = outgoing.filter((_, index) => !confirmed[index]);
     void this.#track(this.#clock.sleep(pause).then(() => this.#publish(refused, tried + 1)));
   }
 
-  async #clear(entries: readonly string[]): Promise<void> {
-    await this.#link
-      .use((redis) => redis.zrem(`${this.#link.prefix}outbox`, ...entries))
-      .catch(() => undefined);
+  /** One after the other: what is confirmed meanwhile goes together, as each of these costs Redis a sync. */
+  async #clear(): Promise<void> {
+    this.#clearing = true;
+    while (this.#confirmed.length > 0) {
+      const entries = this.#confirmed.splice(0, mostCleared);
+      await this.#link
+        .use((redis) => redis.zrem(`${this.#link.prefix}outbox`, ...entries))
+        .catch(() => undefined);
+    }
+    this.#clearing = false;
   }
 
   #track(work: Promise<void>): Promise<void> {
@@ -204,7 +213,12 @@ export class Store implements ClaimStore {
 
 /** Before messages that RabbitMQ refused are sent again, in ms. */
 const pausesMs = [20, 200, 1_000];
+/** Entries of the outbox that are removed by one command. */
+const mostCleared = 1_000;
 const nothing = Promise.resolve();
+
+/** The jobs that a call stores, with their static part. */
+type OwnJobs = ReadonlyMap<string, { readonly job: NewJob; readonly json: string }>;
 
 export interface SubmitAnswer {
   readonly now: number;

@@ -14,7 +14,7 @@ for index, request in ipairs(requests) do
     if job and job.status == 'pending' and not job.held and job.emission == tonumber(emission) then
       add(names.outbox, now, entry)
       messages[#messages + 1] =
-        { id, job.type, job.priority, emission, int(job.seq), job.created, redis.call('HGET', names.job(id), 'static') }
+        { id, job.emission, job.seq, job.created, job.type, job.priority, redis.call('HGET', names.job(id), 'static') }
     else
       remove(names.outbox, entry)
     end

@@ -5,7 +5,8 @@
 --   ARGV[1]  the time in ms since the epoch, or '' for this server's own: one authority for all processes
 --   ARGV[2]  JSON array of requests; each operation's header says what is in one
 -- and answers with { time, results, messages }: one result for each request, and the messages to publish, each
--- { id, type, priority, emission, seq, createdAt, static or '' where the caller has it }.
+-- { id, emission, seq, createdAt, type, priority, static }, or only { id, emission, seq } of a job that this very call
+-- has stored: the caller has the rest.
 --
 -- What a script changes in an index is gathered and written once for each index at its end. Only what a later
 -- request of the same script may read is written at once: the record, the held jobs and the places of keys.
@@ -72,6 +73,9 @@ local names = {
 local adds, removals, counters, changes, messages, freed = {}, {}, {}, {}, {}, {}
 -- Jobs that this very call stored: its caller has their static part.
 local own = {}
+-- The latest place in the order of submission that this call has given, and the types of its jobs.
+local seq
+local known = {}
 
 local function listOf(all, name)
   local list = all[name]
@@ -134,13 +138,17 @@ end
 
 -- The job may be handed out from now on: a message of the next emission makes all earlier ones stale.
 local function emit(job)
-  job.emission = (job.emission or 0) + 1
-  redis.call('HSET', names.job(job.id), 'emission', int(job.emission), 'emitted', int(now))
+  if not job.emitted then
+    job.emission = (job.emission or 0) + 1
+    redis.call('HSET', names.job(job.id), 'emission', int(job.emission), 'emitted', nowText)
+  end
   add(names.outbox, now, job.id .. ' ' .. int(job.emission))
-  local static = ''
-  if not own[job.id] then static = redis.call('HGET', names.job(job.id), 'static') end
-  messages[#messages + 1] =
-    { job.id, job.type, job.priority, int(job.emission), int(job.seq), job.created, static }
+  local message = { job.id, job.emission, job.seq }
+  if not own[job.id] then
+    message[4], message[5], message[6] = job.created, job.type, job.priority
+    message[7] = redis.call('HGET', names.job(job.id), 'static')
+  end
+  messages[#messages + 1] = message
 end
 
 local function enterReady(job)
@@ -337,6 +345,7 @@ local function finish(results)
       if by ~= 0 then redis.call('HINCRBY', names.counts(type), field, int(by)) end
     end
   end
+  if seq then redis.call('SET', names.seq, int(seq)) end
   if #changes > 0 then redis.call('PUBLISH', names.events, cjson.encode(changes)) end
   return { now, results, messages }
 end
@@ -396,6 +405,12 @@ local function record(id)
   return values
 end
 
+-- The next place in the order of submission; written once for all of them.
+local function nextSeq()
+  seq = (seq or tonumber(redis.call('GET', names.seq) or '0')) + 1
+  return seq
+end
+
 -- Stores a job as it was submitted. A pending one with a key is held until places are given.
 local function store(job, created)
   local type, key = job.type, given(job.key) or ''
@@ -403,7 +418,7 @@ local function store(job, created)
   local delayed = runAt and runAt > now
   local stored = {
     id = job.id, type = type, priority = job.priority, work = tonumber(job.work), key = key,
-    seq = redis.call('INCR', names.seq), status = delayed and 'scheduled' or 'pending', version = 1,
+    seq = nextSeq(), status = delayed and 'scheduled' or 'pending', version = 1,
     held = not delayed and key ~= '', ready = now, created = int(created), projection = given(job.projection) or '',
   }
   local fields = {
@@ -429,8 +444,14 @@ local function store(job, created)
     also(fields, 'blobs', cjson.encode(job.blobs))
     for _, blob in ipairs(job.blobs) do redis.call('SADD', names.uses(blob), job.id) end
   end
+  if stored.status == 'pending' and not stored.held then
+    stored.emission, stored.emitted = 1, true
+    also(fields, 'emission', '1')
+    also(fields, 'emitted', nowText)
+  end
   redis.call('HSET', names.job(job.id), unpack(fields))
-  redis.call('SADD', names.types, type)
+  if not known[type] then redis.call('SADD', names.types, type) end
+  known[type] = true
   count(type, 'submitted', 1)
   own[job.id] = true
   event(stored)

@@ -3,7 +3,7 @@
 -- request: jobs, once, mostUnsent
 -- Each job: id, type, priority, work, key, places, runAt, labels (pairs), blobs, attempts, projection, static (JSON).
 -- `once`: key, fingerprint, onlyKnown.
--- result: { 'stored', held flags } | { 'repeated', records } | { 'conflict' } | { 'unknown' } | { 'exists', id } |
+-- result: { 'stored', held flags, or none where no job has a key } | { 'repeated', records } | { 'conflict' } | { 'unknown' } | { 'exists', id } |
 --   { 'full' }: so many messages wait for RabbitMQ that no more are taken
 -- guarantee: of submits with the same key one is stored, whoever sends them.
 local results = {}
@@ -20,10 +20,11 @@ local function submit(request)
     if given(once.onlyKnown) then return { 'unknown' } end
   end
   if redis.call('ZCARD', names.outbox) >= request.mostUnsent then return { 'full' } end
-  local ids, seen = {}, {}
+  local ids, seen, keyed = {}, {}, false
   for index, job in ipairs(request.jobs) do
     if seen[job.id] or redis.call('EXISTS', names.job(job.id)) == 1 then return { 'exists', job.id } end
     seen[job.id] = true
+    keyed = keyed or given(job.key) ~= nil
     ids[index] = job.id
   end
   for _, job in ipairs(request.jobs) do
@@ -35,6 +36,7 @@ local function submit(request)
     redis.call('HSET', names.once(once.key), 'fingerprint', once.fingerprint, 'jobs', cjson.encode(ids))
     redis.call('ZADD', names.onces, int(now), once.key)
   end
+  if not keyed then return { 'stored' } end
   local held = {}
   for index, job in ipairs(request.jobs) do
     held[index] = given(job.key) and redis.call('HGET', names.job(job.id), 'held') or ''
