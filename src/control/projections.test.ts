@@ -18,8 +18,10 @@ function harness(ids: readonly string[]) {
     engine: {
       get: ({ id }) => Promise.resolve(id.startsWith('gone') ? undefined : ({ id } as Job)),
       projections: ({ limit }) =>
-        Promise.resolve([...waiting].slice(0, limit).map((id) => ({ id, projection: id.split('-')[0]! }))),
-      projected: ({ ids: done }) => {
+        Promise.resolve(
+          [...waiting].slice(0, limit).map((id) => ({ id, projection: id.split('-')[0]!, mark: id })),
+        ),
+      projected: ({ marks: done }) => {
         for (const id of done) waiting.delete(id);
         return Promise.resolve();
       },

@@ -10,8 +10,9 @@ export interface ProjectedJobs {
   /** Jobs that ended and whose end is not delivered; the oldest end first. */
   projections(params: {
     limit: number;
-  }): Promise<readonly { readonly id: string; readonly projection: string }[]>;
-  projected(params: { ids: readonly string[] }): Promise<void>;
+  }): Promise<readonly { readonly id: string; readonly projection: string; readonly mark: string }[]>;
+  /** @param params.marks of the ends that were delivered: a job may have ended again meanwhile. */
+  projected(params: { marks: readonly string[] }): Promise<void>;
 }
 
 /** Delivers the end of a job; again is harmless. */
@@ -78,9 +79,9 @@ export class Projections {
       throw (outcomes.find(({ status }) => status === 'rejected') as PromiseRejectedResult).reason;
     }
     const givenUp = failed.filter(({ id }) => this.#failed(id));
-    const ids = [...done, ...givenUp].map(({ id }) => id);
-    if (ids.length > 0) await this.#engine.projected({ ids });
-    for (const id of ids) this.#failing.delete(id);
+    const told = [...done, ...givenUp];
+    if (told.length > 0) await this.#engine.projected({ marks: told.map(({ mark }) => mark) });
+    for (const { id } of told) this.#failing.delete(id);
     return Math.min(batch, done.length);
   }
 

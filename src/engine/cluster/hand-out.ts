@@ -43,6 +43,8 @@ export interface ClaimStore {
 
 /** No consumer holds more deliveries than this that no claim has taken. */
 const mostPrefetch = 256;
+/** A paused type is looked at again after so long, in ms: the event that it goes on may be lost. */
+const pausedMs = 30_000;
 /** How often queues that nobody wants from are looked for, in ms. */
 const sweepMs = 250;
 
@@ -50,6 +52,7 @@ interface Waiting extends ClaimParams {
   readonly types: readonly string[];
   readonly resolve: (leases: readonly Lease[]) => void;
   readonly reject: (error: unknown) => void;
+  readonly onAbort: () => void;
   readonly leases: Lease[];
   busy: boolean;
 }
@@ -97,14 +100,15 @@ export class HandOut {
   }
 
   claim(params: ClaimParams): Promise<readonly Lease[]> {
-    if (params.signal.aborted) return Promise.resolve([]);
+    if (params.signal.aborted || params.max < 1 || params.types.length === 0) return Promise.resolve([]);
     if (this.#closed) return Promise.reject(this.#closed);
     return new Promise((resolve, reject) => {
       const types = [...new Set(params.types)];
       if (this.#waiting.length === 0) this.#fedAt = this.#clock.monotonic();
-      const waiting: Waiting = { ...params, types, resolve, reject, leases: [], busy: false };
+      const onAbort = () => this.#end(waiting);
+      const waiting: Waiting = { ...params, types, resolve, reject, onAbort, leases: [], busy: false };
       this.#waiting.push(waiting);
-      params.signal.addEventListener('abort', () => this.#end(waiting), { once: true });
+      params.signal.addEventListener('abort', onAbort, { once: true });
       this.#plan();
     });
   }
@@ -120,7 +124,7 @@ export class HandOut {
     const sources = this.#sources.get(type);
     if (!sources) return;
     for (const priority of priorities) {
-      if (paused) sources[priority].rest();
+      if (paused) sources[priority].rest(pausedMs);
       else sources[priority].wake();
     }
     this.#plan();
@@ -227,8 +231,8 @@ export class HandOut {
     const claim = (ready: readonly Ready[], begun: number) =>
       this.#store.claim({ worker, token, leaseMs, begins: begun, keepForMs: this.#keepForMs, ready });
     const { now, answers } = await claim(picked, begins);
-    const settled = new Map<Source, Ready>();
-    const paused = new Set<Source>();
+    const settled: Ready[] = [];
+    const refused = new Map<Source, 'paused' | 'gone'>();
     for (const [index, ready] of picked.entries()) {
       const begun = index < begins;
       let answer = answers[index]!;
@@ -238,22 +242,26 @@ export class HandOut {
         answer = (await claim([ready], begun ? 1 : 0)).answers[0]!;
       }
       if (answer === 'paused' || answer === 'gone') {
-        paused.add(ready.source);
+        refused.set(ready.source, answer);
         continue;
       }
       if (answer === 'expired') {
         this.deadLettered += 1;
         const from = consumptions.get(ready.source);
         await from?.deadLetter(ready.delivery, 'its job is kept no longer').catch(() => undefined);
-        continue;
-      }
-      if (answer === 'stale') this.stale += 1;
+      } else if (answer === 'stale') this.stale += 1;
       else waiting.leases.push(readLease(ready.message, answer, { worker, token, ...(begun && { now }) }));
-      settled.set(ready.source, ready);
+      settled.push(ready);
     }
     if (waiting.leases.length > 0) this.#fedAt = this.#clock.monotonic();
-    for (const [source, { delivery }] of settled) source.ack(delivery, consumptions.get(source));
-    for (const source of paused) source.rest();
+    for (const [source, consumption] of consumptions) {
+      const mine = settled.filter((ready) => ready.source === source);
+      source.settle(
+        mine.map(({ delivery }) => delivery),
+        consumption,
+      );
+    }
+    for (const [source, answer] of refused) source.rest(answer === 'paused' ? pausedMs : undefined);
   }
 
   /** The claim was aborted: what it has is given out, and what is on its way comes with it. */
@@ -269,6 +277,7 @@ export class HandOut {
   }
 
   #drop(waiting: Waiting): void {
+    waiting.signal.removeEventListener('abort', waiting.onAbort);
     this.#waiting = this.#waiting.filter((one) => one !== waiting);
     if (this.#waiting.length === 0) this.#fedAt = this.#clock.monotonic();
   }

@@ -82,8 +82,8 @@ export interface ClusterEngine extends Engine {
   /** Jobs with a projection that ended, until `projected` says that it was delivered; the oldest end first. */
   projections(params: {
     limit: number;
-  }): Promise<readonly { readonly id: string; readonly projection: string }[]>;
-  projected(params: { ids: readonly string[] }): Promise<void>;
+  }): Promise<readonly { readonly id: string; readonly projection: string; readonly mark: string }[]>;
+  projected(params: { marks: readonly string[] }): Promise<void>;
   /** Resolves when no claim waits for a job that is there: for tests, which cannot see what is under way. */
   settled(): Promise<void>;
 }
@@ -286,9 +286,14 @@ class RedisRabbitEngine implements ClusterEngine {
 
   async maintain(): ReturnType<Engine['maintain']> {
     await this.#maintenance.followClock();
+    const answer = await this.#expire();
+    await this.#maintenance.pass();
+    return answer;
+  }
+
+  async #expire(): ReturnType<Engine['maintain']> {
     const request = { limit: maintainLimit, error: JSON.stringify(leaseExpired), room: limits.history };
     const [released, expired, due] = (await this.#store.one('maintain', request)) as [number, number, number];
-    await this.#maintenance.pass();
     return { released, expired, ...(due >= 0 && { nextDueInMs: due }) };
   }
 
@@ -306,13 +311,13 @@ class RedisRabbitEngine implements ClusterEngine {
   }
 
   async projections({ limit }: { limit: number }): ReturnType<ClusterEngine['projections']> {
-    const found = (await this.#store.one('projections', { limit })) as [string, string][];
-    return found.map(([id, projection]) => ({ id, projection }));
+    const found = (await this.#store.one('projections', { limit })) as [string, string, string][];
+    return found.map(([id, projection, mark]) => ({ id, projection, mark }));
   }
 
-  async projected({ ids }: { ids: readonly string[] }): Promise<void> {
-    if (ids.length > 0)
-      await this.#link.use((redis) => redis.zrem(`${this.#link.prefix}projections`, ...ids));
+  async projected({ marks }: { marks: readonly string[] }): Promise<void> {
+    if (marks.length > 0)
+      await this.#link.use((redis) => redis.zrem(`${this.#link.prefix}projections`, ...marks));
   }
 
   async processGone({ process }: { process: string }): Promise<number> {
@@ -322,7 +327,7 @@ class RedisRabbitEngine implements ClusterEngine {
       await this.#clock.sleep(lookAgainMs);
     }
     const lapsed = (await this.#store.one('lapse', { process })) as number;
-    if (lapsed > 0) await this.maintain();
+    if (lapsed > 0) await this.#expire();
     return lapsed;
   }
 
@@ -359,7 +364,7 @@ class RedisRabbitEngine implements ClusterEngine {
   async close(): Promise<void> {
     this.#stopLooking();
     await this.#handOut.close();
-    await this.#store.close();
+    await this.#store.sent();
     await this.#broker.close();
     await this.#link.close();
   }
@@ -384,6 +389,7 @@ class RedisRabbitEngine implements ClusterEngine {
 
   /** Whether what this process waits for is there and does not come. */
   async #look(): Promise<void> {
+    this.#link.probe();
     const { types, forMs } = this.#handOut.hungry;
     if (forMs < stuckMs) {
       this.#consuming = true;

@@ -16,6 +16,8 @@ const emptyQueueMs = 30_000;
 const overtakenMs = 60_000;
 /** A clock that differs so much from the time that passed was set, in ms. */
 const jumpMs = 2_000;
+/** Times that are further apart are not compared, in ms. */
+const watchedMs = 10_000;
 const atOnce = 256;
 
 export class Maintenance {
@@ -26,7 +28,7 @@ export class Maintenance {
   #lookedAt = -Infinity;
   #runId: string | undefined;
   /** The time of Redis less our own monotonic one. */
-  #offset: number | undefined;
+  #offset: { readonly ms: number; readonly at: number } | undefined;
   /** Since this process started. */
   reemitted = 0;
 
@@ -40,9 +42,15 @@ export class Maintenance {
   /** Before leases are expired. Only who has watched the clock before can see that it was set. */
   async followClock(): Promise<void> {
     const before = this.#clock.monotonic();
-    const offset = (await this.#store.time()) - (before + this.#clock.monotonic()) / 2;
-    const jump = offset - (this.#offset ?? offset);
-    this.#offset = offset;
+    const time = await this.#store.time();
+    const after = this.#clock.monotonic();
+    // An answer that was long under way says too little.
+    if (after - before > jumpMs) return;
+    const known = this.#offset;
+    this.#offset = { ms: time - (before + after) / 2, at: after };
+    // Who has not watched for a while does not know whether others have moved the leases already.
+    if (known === undefined || after - known.at > watchedMs) return;
+    const jump = this.#offset.ms - known.ms;
     if (Math.abs(jump) < jumpMs) return;
     this.#log.warn('the clock of Redis was set; leases move with it', { byMs: Math.round(jump) });
     await this.#store.one('shift-leases', { byMs: Math.round(jump) });
@@ -61,6 +69,7 @@ export class Maintenance {
     for (let taken = atOnce; taken === atOnce;) {
       taken = (await this.#store.one('outbox', { olderThanMs: unsentMs, limit: atOnce })) as number;
       this.reemitted += taken;
+      await this.#store.sent(); // so that no more of them are held here
     }
   }
 
@@ -76,19 +85,25 @@ export class Maintenance {
         const overtaken = claimedUpTo - overtakenMs;
         const empty = ((await this.#broker.depth(queue))?.messages ?? 0) === 0 ? now - emptyQueueMs : 0;
         const before = restarted ? now : Math.max(overtaken, empty);
-        if (before > 0) await this.#reemit(queue, before);
+        if (before > 0) await this.#reemit(queue, before, restarted);
       }
     }
     this.#runId = runId;
   }
 
-  async #reemit(queue: { type: string; priority: Priority }, before: number): Promise<void> {
-    for (let emitted = 1; emitted > 0;) {
-      emitted = (await this.#store.one('reemit', { ...queue, before, limit: atOnce })) as number;
-      this.reemitted += emitted;
-      if (emitted > 0)
-        this.#log.warn('messages were lost; their jobs are handed out anew', { ...queue, jobs: emitted });
+  /** Those that have waited longest come first, so it ends at a page without a lost one, unless all are to be seen. */
+  async #reemit(queue: { type: string; priority: Priority }, before: number, all: boolean): Promise<void> {
+    let total = 0;
+    for (let from = 0, more = true; more; from += atOnce) {
+      const request = { ...queue, before, from, limit: atOnce };
+      const [looked, emitted] = (await this.#store.one('reemit', request)) as [number, number];
+      total += emitted;
+      await this.#store.sent();
+      more = looked === atOnce && (all || emitted > 0);
     }
+    this.reemitted += total;
+    if (total > 0)
+      this.#log.warn('messages were lost; their jobs are handed out anew', { ...queue, jobs: total });
   }
 
   /** What the broker set aside by itself goes back where its job still waits; the rest stays to be looked at. */

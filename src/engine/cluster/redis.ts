@@ -6,6 +6,8 @@ import { loadScripts, type Script, type ScriptName } from './scripts.js';
 
 /** A command without an answer for so long has failed, in ms: the server is frozen or cut off. */
 const commandMs = 10_000;
+/** A connection that says nothing for so long while it is asked is given up, in ms. */
+const silentMs = 15_000;
 /** Longest time between two attempts to connect, in ms. */
 const reconnectMs = 2_000;
 const oldestMajor = 7;
@@ -132,6 +134,11 @@ export class RedisLink {
     await subscriber.connect().then(again, () => undefined);
   }
 
+  /** Asks the connection that only listens: one that was cut off would be silent for ever, and nobody would know. */
+  probe(): void {
+    if (this.#subscriber?.status === 'ready') void this.#subscriber.ping().catch(() => undefined);
+  }
+
   /** True where a connection of this name is there. */
   async knows(name: string): Promise<boolean> {
     const list = String(await this.use((redis) => redis.client('LIST')));
@@ -159,6 +166,10 @@ export class RedisLink {
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
       commandTimeout: commandMs,
+      // A server that is cut off says nothing any more, and one that became a replica takes nothing: another connection
+      // may find the one that serves now.
+      socketTimeout: silentMs,
+      reconnectOnError: (error) => error.message.startsWith('READONLY'),
       retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 10), reconnectMs),
     });
     redis.on('error', (error: Error) => (this.#trouble = error)); // each command says so itself, and 'close' is noted

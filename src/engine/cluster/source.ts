@@ -11,6 +11,8 @@ export interface Ready {
 
 /** A queue that could not be opened, or gave out what we cannot use, is left alone for so long, in ms. */
 const restMs = 2_000;
+/** What takes longer to open is waited for by nobody who could have something else, in ms. */
+const openingMs = 200;
 
 export class Source {
   readonly queue: QueueName;
@@ -25,7 +27,10 @@ export class Source {
   #prefetch = 0;
   /** Of what waited at the opening, what has not come yet. */
   #expected = 0;
-  /** Sequence numbers of the latest delivery, and of the latest that was settled. */
+  /** Deliveries that were taken, in their order, and those of them that are settled. */
+  #taken: Delivery[] = [];
+  readonly #settled = new Set<Delivery>();
+  /** Sequence numbers of the latest delivery, and of the latest up to which all are settled. */
   #latest = 0;
   #acked = 0;
   /** What the last closing gave back: the queue may not count it yet. */
@@ -35,6 +40,7 @@ export class Source {
   #idleSince: number | undefined;
   /** Tells an opening that is wanted no more from the next one. */
   #opening = 0;
+  #openingAt = 0;
   /** Openings and closings, one after the other. */
   #last: Promise<void> = Promise.resolve();
 
@@ -63,7 +69,7 @@ export class Source {
 
   /** True while it will soon have more than it has now: RabbitMQ has more, and may send it. */
   get gathering(): boolean {
-    if (this.#state === 'opening') return true;
+    if (this.#state === 'opening') return this.#clock.monotonic() - this.#openingAt < this.#patienceMs;
     return this.#state === 'open' && this.#expected > 0 && this.#latest - this.#acked < this.#prefetch;
   }
 
@@ -76,7 +82,9 @@ export class Source {
   }
 
   take(): Ready {
-    return this.#buffer.shift()!;
+    const ready = this.#buffer.shift()!;
+    this.#taken.push(ready.delivery);
+    return ready;
   }
 
   /** Consumes with the given prefetch from now on. */
@@ -85,15 +93,24 @@ export class Source {
     this.#state = 'opening';
     this.#prefetch = prefetch;
     const opening = (this.#opening += 1);
+    this.#openingAt = this.#clock.monotonic();
+    this.#cancelGather = this.#clock.after(this.#patienceMs, this.#onChange);
     this.#last = before.then(() => this.#open(prefetch, opening));
   }
 
-  /** All up to this delivery were claimed, or are dropped. */
-  ack(delivery: Delivery, of: Consumption | undefined): void {
+  /**
+   * These were claimed, dropped or set aside. What was taken before one of them and is not settled keeps it from being
+   * acknowledged: RabbitMQ is told of all up to one.
+   */
+  settle(deliveries: readonly Delivery[], of: Consumption | undefined): void {
     // A consumption that has ended meanwhile has given everything back.
     if (of === undefined || of !== this.#consumption) return;
-    of.ack(delivery);
-    this.#acked = delivery.sequence;
+    for (const delivery of deliveries) this.#settled.add(delivery);
+    let upTo: Delivery | undefined;
+    while (this.#taken[0] && this.#settled.delete(this.#taken[0])) upTo = this.#taken.shift();
+    if (!upTo) return;
+    of.ack(upTo);
+    this.#acked = upTo.sequence;
   }
 
   /** By which a later `ack` knows whether its delivery is still ours. */
@@ -113,9 +130,9 @@ export class Source {
     return this.#last;
   }
 
-  /** Closes, and is not opened for a while. */
-  rest(): void {
-    this.#restUntil = this.#clock.monotonic() + restMs;
+  /** Closes, and is not opened for a while, in ms. */
+  rest(forMs = restMs): void {
+    this.#restUntil = this.#clock.monotonic() + forMs;
     void this.close();
   }
 
@@ -129,6 +146,10 @@ export class Source {
     if (wanted) this.#idleSince = undefined;
     else this.#idleSince ??= this.#clock.monotonic();
     return this.#idleSince === undefined ? 0 : this.#clock.monotonic() - this.#idleSince;
+  }
+
+  get #patienceMs(): number {
+    return Math.max(openingMs, this.#gatherMs);
   }
 
   async #open(prefetch: number, opening: number): Promise<void> {
@@ -165,6 +186,7 @@ export class Source {
       // The broker has said why in its log.
       if (!wanted()) return;
       this.#state = 'closed';
+      this.#cancelGather();
       this.#restUntil = this.#clock.monotonic() + restMs;
     }
     this.#onChange();
@@ -204,6 +226,8 @@ export class Source {
     this.#cancelGather();
     this.#consumption = undefined;
     this.#buffer = [];
+    this.#taken = [];
+    this.#settled.clear();
     this.#expected = 0;
     this.#latest = this.#acked = 0;
     this.#idleSince = undefined;

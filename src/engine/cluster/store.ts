@@ -146,8 +146,8 @@ export class Store implements ClaimStore {
     return { jobs, oldestMs: oldest === undefined ? 0 : Math.max(0, (await this.time()) - oldest) };
   }
 
-  /** Waits for what is under way. */
-  async close(): Promise<void> {
+  /** Resolves when all that is to be published is, or was given up. */
+  async sent(): Promise<void> {
     while (this.#underWay.size > 0) await Promise.all(this.#underWay);
   }
 

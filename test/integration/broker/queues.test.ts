@@ -239,8 +239,8 @@ describe.skipIf(!rabbitIsHere)('queues of ready jobs', () => {
       await consumption.close();
       const other = await channel.consume(queueName, (message) => channel.nack(message!, false, false));
       const reasons: (string | undefined)[] = [];
-      const handle = ({ reason }: { reason: string | undefined }): Promise<boolean> =>
-        Promise.resolve(reasons.push(reason) > 0);
+      const handle = ({ brokerReason }: { brokerReason: string | undefined }): Promise<boolean> =>
+        Promise.resolve(reasons.push(brokerReason) > 0);
       await eventually(
         () => ours.drainDeadLetters({ limit: 1, handle }),
         (done) => done === 1,

@@ -90,8 +90,8 @@ describe.skipIf(!rabbitIsHere)('RabbitMQ away and back', () => {
     expect(log.text).toContain('takes no messages');
     expect(log.text).toContain('takes messages again');
     let reason: string | undefined;
-    const handle = (letter: { reason: string | undefined }): Promise<boolean> => {
-      reason = letter.reason;
+    const handle = (letter: { brokerReason: string | undefined }): Promise<boolean> => {
+      reason = letter.brokerReason;
       return Promise.resolve(true);
     };
     expect(await ours.drainDeadLetters({ limit: 10, handle })).toBe(1);

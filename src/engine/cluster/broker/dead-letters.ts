@@ -8,8 +8,10 @@ export interface DeadLetter {
   /** Empty where the message has none. */
   readonly messageId: string;
   readonly body: string;
-  /** Ours, or in RabbitMQ's word: `rejected`, `delivery_limit`, `expired` or `maxlen`. */
+  /** Why we put it there, where it was us. */
   readonly reason: string | undefined;
+  /** Why RabbitMQ did: `rejected`, `delivery_limit`, `expired` or `maxlen`. */
+  readonly brokerReason: string | undefined;
 }
 
 /** Those that stay are given back at the end, by the close of the channel, so that none is met twice in one call. */
@@ -47,10 +49,14 @@ export async function drainDeadLetters(params: {
 
 function letterOf({ content, properties }: GetMessage): DeadLetter {
   const id: unknown = properties.messageId;
-  const reason: unknown = properties.headers?.[reasonHeader] ?? properties.headers?.['x-first-death-reason'];
+  const textOf = (header: string): string | undefined => {
+    const value: unknown = properties.headers?.[header];
+    return typeof value === 'string' ? value : undefined;
+  };
   return {
     messageId: typeof id === 'string' ? id : '',
     body: content.toString(),
-    reason: typeof reason === 'string' ? reason : undefined,
+    reason: textOf(reasonHeader),
+    brokerReason: textOf('x-first-death-reason'),
   };
 }

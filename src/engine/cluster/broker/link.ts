@@ -264,9 +264,11 @@ export function isRefusal(error: unknown): error is Error & { readonly code: num
   return typeof code === 'number' && code >= 403 && code <= 406;
 }
 
+/** Where the connection dies meanwhile, RabbitMQ answers the close no more: then the channel says that it is closed. */
 export async function closeQuietly(channel: Channel): Promise<void> {
+  const gone = new Promise<void>((resolve) => channel.once('close', () => resolve()));
   try {
-    await channel.close();
+    await Promise.race([channel.close(), gone]);
   } catch {
     // It is closed already, by RabbitMQ or with its connection.
   }

@@ -13,6 +13,7 @@ for index, request in ipairs(requests) do
     local job = read(id)
     if job and job.status == 'pending' and not job.held and job.emission == tonumber(emission) then
       add(names.outbox, now, entry)
+      redis.call('HSET', names.job(id), 'emitted', int(now))
       messages[#messages + 1] =
         { id, job.emission, job.seq, job.created, job.type, job.priority, redis.call('HGET', names.job(id), 'static') }
     else

@@ -15,7 +15,7 @@ local function forget(id, stubMs, blobs)
   count(job.type, job.status, -1)
   remove(names.index(job.status, job.type), id)
   remove(names.finished, id)
-  redis.call('ZREM', names.projections, id)
+  redis.call('ZREM', names.projections, markOf(job))
   for _, label in ipairs(cjson.decode(values[1] or '[]')) do remove(names.label(label[1], label[2]), id) end
   for _, blob in ipairs(cjson.decode(values[2] or '[]')) do
     redis.call('SREM', names.uses(blob), id)

@@ -67,6 +67,8 @@ local names = {
   keyed = prefix .. 'keyed',
   unfilled = prefix .. 'unfilled',
   projections = prefix .. 'projections',
+  -- The latest jump of the clock by which leases were moved.
+  shifted = prefix .. 'shifted',
   events = prefix .. 'events',
 }
 
@@ -130,6 +132,11 @@ local function read(id, wanted)
   end
   job.held = job.held == '1'
   return job
+end
+
+-- Of one end of a job: one that ends again has another one.
+local function markOf(job)
+  return job.id .. ' ' .. int(job.version)
 end
 
 local function event(job)
@@ -204,7 +211,7 @@ local function enter(job, at)
     add(names.scheduled, at, job.id)
   else
     add(names.finished, now, job.id)
-    if job.projection ~= '' then redis.call('ZADD', names.projections, int(now), job.id) end
+    if job.projection ~= '' then redis.call('ZADD', names.projections, int(now), markOf(job)) end
   end
   if name then
     redis.call('SREM', names.places(name), job.id)
@@ -292,8 +299,8 @@ local function redrive(id)
   job.held = job.key ~= ''
   job.ready = now
   job.status = 'pending'
+  redis.call('ZREM', names.projections, markOf(job))
   job.version = job.version + 1
-  redis.call('ZREM', names.projections, id)
   redis.call('HSET', names.job(id), 'status', 'pending', 'version', int(job.version), 'held', job.held and '1' or '',
     'ready', int(now), 'max', int(job.attempt + attempts), 'finished', '', 'error', '')
   event(job)
@@ -342,7 +349,9 @@ local function finish(results)
   for name, list in pairs(adds) do inParts('ZADD', name, list, most) end
   for type, fields in pairs(counters) do
     for field, by in pairs(fields) do
-      if by ~= 0 then redis.call('HINCRBY', names.counts(type), field, int(by)) end
+      -- As floats, which take what a task may count in bytes or nanoseconds: an integer would overflow, and fail here,
+      -- where all else is written.
+      if by ~= 0 then redis.call('HINCRBYFLOAT', names.counts(type), field, int(by)) end
     end
   end
   if seq then redis.call('SET', names.seq, int(seq)) end
