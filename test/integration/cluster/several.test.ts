@@ -58,6 +58,39 @@ describe.skipIf(!canStart())('cluster engines of several processes', () => {
     stopLeading();
   });
 
+  test('keep the messages of a paused type, also beside one that is stale', async () => {
+    const type = newType();
+    const jobs = Array.from({ length: 5 }, () => newJob({ type }));
+    await one.submit({ jobs });
+    await one.pause({ type });
+    await one.cancel({ id: jobs[3]!.id });
+    // Another engine, which has not heard of the pause: it learns of it from the records.
+    const late = await servers.engine();
+    const first = claim(late, type, 5, AbortSignal.timeout(1_000));
+    expect(await first).toEqual([]);
+    await one.resume({ type });
+    const seen = new Set<string>();
+    while (seen.size < 4) {
+      for (const { job } of await claim(late, type, 5, AbortSignal.timeout(20_000))) seen.add(job.id);
+    }
+    expect(seen).not.toContain(jobs[3]!.id);
+    expect((await one.stats()).reemitted).toBe(0); // none had to be sent again
+  });
+
+  test('find all messages that were lost, however many', async () => {
+    const type = newType();
+    await one.submit({ jobs: Array.from({ length: 600 }, () => newJob({ type })) });
+    const connection = await connectAmqp(servers.rabbit.url);
+    const channel = await connection.createChannel();
+    const { messageCount } = await channel.purgeQueue(`dray.ready.${type}.normal`);
+    await connection.close();
+    expect(messageCount).toBe(600);
+    const engine = await servers.engine();
+    servers.ahead += 31_000;
+    await engine.maintain();
+    expect((await engine.stats()).reemitted).toBe(600);
+  });
+
   test('give back what no claim took, for the others', async () => {
     const type = newType();
     const aborter = new AbortController();
