@@ -78,6 +78,7 @@ export class Maintenance {
     const runId = await this.#store.runId();
     // A Redis that was started anew may have lost its last second: what it knows may have been emitted earlier.
     const restarted = this.#runId !== undefined && this.#runId !== runId;
+    if (restarted) await this.#store.rewriteFile();
     for (const type of await this.#store.readyTypes()) {
       for (const { priority, waiting, claimedUpTo } of type.queues) {
         if (waiting === 0) continue;

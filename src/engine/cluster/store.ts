@@ -110,6 +110,14 @@ export class Store implements ClaimStore {
     return /^run_id:(\S+)/m.exec(info)?.[1] ?? '';
   }
 
+  /**
+   * Has Redis write its file anew. One whose end was lost in the middle of a transaction keeps the half of it, and
+   * Redis 7.0 carries that out at the next start.
+   */
+  async rewriteFile(): Promise<void> {
+    await this.#link.use((redis) => redis.bgrewriteaof()).catch(() => undefined); // one may be under way
+  }
+
   /** What waits to be handed out, by type and priority, of types that are not paused. */
   async readyTypes(): Promise<readonly TypeQueues[]> {
     const { prefix } = this.#link;
