@@ -32,6 +32,8 @@ export class Source {
   #returned = 0;
   #cancelGather: () => void = () => undefined;
   #restUntil = 0;
+  /** The last opening did not work. */
+  #failed = false;
   #idleSince: number | undefined;
   /** Tells an opening that is wanted no more from the next one. */
   #opening = 0;
@@ -63,7 +65,8 @@ export class Source {
 
   /** True while it will soon have more than it has now: RabbitMQ has more, and may send it. */
   get gathering(): boolean {
-    if (this.#state === 'opening') return true;
+    // One that could not be opened last time must not hold up the others again: it may never answer.
+    if (this.#state === 'opening') return !this.#failed;
     return this.#state === 'open' && this.#expected > 0 && this.#latest - this.#acked < this.#prefetch;
   }
 
@@ -157,12 +160,14 @@ export class Source {
         return;
       }
       this.#state = 'open';
+      this.#failed = false;
       this.#consumption = opened;
       this.#expected = Math.max(opened.waiting, this.#returned);
       this.#gatherUntilQuiet();
       for (const delivery of early) this.#onDelivery(delivery, opened);
     } catch {
       // The broker has said why in its log.
+      this.#failed = true;
       if (!wanted()) return;
       this.#state = 'closed';
       this.#restUntil = this.#clock.monotonic() + restMs;
