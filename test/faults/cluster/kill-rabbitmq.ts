@@ -11,6 +11,8 @@ clusterFault(
     happens: async ({ deployment, load, drill, hold, goOn }) => {
       await deployment.pause(0, 500);
       hold();
+      // A queue of RabbitMQ 3.10 that was made in the seconds before a kill -9 may never answer again.
+      await deployment.pause(4_000, 6_000);
       await deployment.rabbit.kill();
       const before = load.accepted.size;
       goOn();
