@@ -42,9 +42,9 @@ export interface ClaimStore {
 }
 
 /** No consumer holds more deliveries than this that no claim has taken. */
-const mostPrefetch = 256;
 /** A paused type is looked at again after so long, in ms: the event that it goes on may be lost. */
 const pausedMs = 30_000;
+const mostPrefetch = 1_024;
 /** How often queues that nobody wants from are looked for, in ms. */
 const sweepMs = 250;
 
@@ -155,8 +155,9 @@ export class HandOut {
   /** Opens the queues that are waited for, and closes those that nobody has waited for since a while. */
   #consume(): void {
     const wanted = new Map<string, number>();
-    for (const { types, max, leases } of this.#waiting) {
-      for (const type of types) wanted.set(type, (wanted.get(type) ?? 0) + max - leases.length);
+    for (const { types, max, ahead = 0, leases } of this.#waiting) {
+      // Who leases ahead will soon want as many again: they are on their way while these are leased.
+      for (const type of types) wanted.set(type, (wanted.get(type) ?? 0) + max - leases.length + ahead);
     }
     for (const type of wanted.keys()) this.#sourcesOf(type);
     for (const source of this.#allSources()) {
