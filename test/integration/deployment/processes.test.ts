@@ -255,7 +255,7 @@ describe.skipIf(!queue || !state)('a deployment', () => {
       () => leaderOf(one),
       (found) => found !== undefined,
     );
-    const leading = controllers.find(({ pid }) => holder?.endsWith(`:${pid}`))!;
+    const leading = controllers.find(({ pid }) => holder?.includes(`:${pid}:`))!;
     await leading.kill();
     const { id } = await submit(one, 'echo', 1, { delayMs: 100 });
     expect(await ended(other, id)).toMatchObject({ status: 'completed' });
@@ -271,7 +271,7 @@ describe.skipIf(!queue || !state)('a deployment', () => {
       () => read(one, id),
       ({ status }) => status === 'in-progress',
     );
-    const killed = workers.find(({ pid }) => worker?.endsWith(`:${pid}`))!;
+    const killed = workers.find(({ pid }) => worker?.includes(`:${pid}:`))!;
     await killed.kill();
     const done = await ended(other, id);
     expect(done).toMatchObject({ status: 'completed', attempt: 2 });
