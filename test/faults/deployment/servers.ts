@@ -95,7 +95,7 @@ export async function cutJournal(redis: Redis, bytes: number): Promise<void> {
 }
 
 export async function rewriteJournal(client: RedisClient): Promise<void> {
-  await client.bgrewriteaof();
+  await client.bgrewriteaof().catch(() => undefined); // the leader may have asked for it already
   await eventually(
     () => client.info('persistence'),
     (info) => /aof_rewrite_in_progress:0\r[^]*aof_rewrite_scheduled:0\r/.test(info),
