@@ -71,11 +71,11 @@ describe('the package', () => {
     const files = await filesOf(installed);
     const names = files.map(({ name }) => name);
     const unneeded = names.filter(
-      (name) => !/^dist\/.+\.(?:js|d\.ts|sql|html|css|svg)$/.test(name) || /\.test\.|\.map$/.test(name),
+      (name) => !/^dist\/.+\.(?:js|d\.ts|sql|lua|html|css|svg)$/.test(name) || /\.test\.|\.map$/.test(name),
     );
     expect(unneeded.sort()).toEqual([...documents, 'package.json'].sort());
-    const sql = (await filesOf(join(root, 'src'))).filter(({ name }) => name.endsWith('.sql'));
-    expect(names).toEqual(expect.arrayContaining(sql.map(({ name }) => `dist/${name}`)));
+    const scripts = (await filesOf(join(root, 'src'))).filter(({ name }) => /\.(?:sql|lua)$/.test(name));
+    expect(names).toEqual(expect.arrayContaining(scripts.map(({ name }) => `dist/${name}`)));
     // docs/client.md says these bounds.
     expect((await stat(packed)).size).toBeLessThan(400 * 1024);
     expect(files.reduce((sum, { size }) => sum + size, 0)).toBeLessThan(1_500 * 1024);
