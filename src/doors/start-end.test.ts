@@ -24,6 +24,7 @@ function doorTo(engine: Partial<Engine>): App {
     jobsRefusal: () => undefined,
     dataRefusal: () => undefined,
     bodyLimit: 1e9,
+    projected: new Set(),
   };
   startEndJobs(app, dependencies as Dependencies);
   return app;
