@@ -1,6 +1,7 @@
 /** What `dray doctor` asks the Redis of a deployment. */
 import { Redis } from 'ioredis';
 import { systemClock } from '../clock.js';
+import { fieldsOf } from '../engine/cluster/redis.js';
 import { withoutPassword } from '../log.js';
 import { ok, size, warning, wrong, type Checks, type Verdict } from './verdicts.js';
 
@@ -111,8 +112,4 @@ async function checkSkew(redis: Redis): Promise<Verdict> {
 async function settingOf(redis: Redis, name: string): Promise<string | undefined> {
   const found = await redis.config('GET', name).catch(() => undefined);
   return Array.isArray(found) ? String(found[1]) : undefined;
-}
-
-function fieldsOf(info: string): ReadonlyMap<string, string> {
-  return new Map([...info.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name, value]) => [name!, value!]));
 }

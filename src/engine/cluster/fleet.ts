@@ -3,6 +3,21 @@ import type { Worker } from '../../contract/worker.js';
 import type { ScalingPlan } from '../../jobs/scaling.js';
 import type { RedisLink } from './redis.js';
 
+/** What the processes of a deployment know of each other. Kept in Redis; each entry ends by itself. */
+export interface Fleet {
+  /** True where `holder` leads for the next `forMs`: the others get false until then. Said again, it goes on. */
+  lead(params: { holder: string; forMs: number }): Promise<boolean>;
+  /** Lets another lead at once. */
+  resign(params: { holder: string }): Promise<void>;
+  leader(): Promise<string | undefined>;
+  /** Makes the workers of one process known for the next `forMs`. */
+  announce(params: { process: string; workers: readonly Worker[]; forMs: number }): Promise<void>;
+  workers(): Promise<readonly Worker[]>;
+  publishPlan(params: { plan: ScalingPlan; forMs: number }): Promise<void>;
+  /** The latest plan that still holds. */
+  plan(): Promise<ScalingPlan | undefined>;
+}
+
 /** One step each: the lock goes to nobody else, and is given up by its holder only. */
 const take = `#!lua flags=allow-oom
 local holder = redis.call('GET', KEYS[1])
@@ -13,7 +28,7 @@ const give = `#!lua flags=allow-oom
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 1`;
 
-export class RedisFleet {
+export class RedisFleet implements Fleet {
   readonly #link: RedisLink;
 
   constructor(link: RedisLink) {

@@ -1,17 +1,16 @@
 /** The engine past one machine: Redis keeps the record, RabbitMQ hands it out. */
 import type { Clock } from '../../clock.js';
-import type { Worker } from '../../contract/worker.js';
 import { DrayError } from '../../jobs/errors.js';
 import { limits } from '../../jobs/limits.js';
-import type { ScalingPlan } from '../../jobs/scaling.js';
 import type { Log } from '../../log.js';
 import { decodeCursor, encodeCursor } from '../cursor.js';
-import type { Engine, Failure, Job, JobEvent, Lease, Outcome, Standing, TypeCounts } from '../engine.js';
+import type { Engine, Job, JobEvent, Lease, Outcome, Standing, TypeCounts } from '../engine.js';
+import { leaseExpired } from '../lease-expired.js';
 import { Listeners } from '../listeners.js';
 import { submittedJob } from '../submitted.js';
 import { openBroker, type Broker } from './broker/broker.js';
 import { readCounts, type CountFields } from './counts.js';
-import { RedisFleet } from './fleet.js';
+import { RedisFleet, type Fleet } from './fleet.js';
 import { HandOut } from './hand-out.js';
 import { Maintenance } from './maintenance.js';
 import { readRecord, storedPayload, type RecordFields } from './records.js';
@@ -39,21 +38,6 @@ export interface ClusterOptions {
   readonly gatherMs?: number;
   /** So many messages may wait for RabbitMQ while it is away; then submits are refused. */
   readonly mostUnsent?: number;
-}
-
-/** What the processes of a deployment know of each other. Kept in Redis; each entry ends by itself. */
-export interface Fleet {
-  /** True where `holder` leads for the next `forMs`: the others get false until then. Said again, it goes on. */
-  lead(params: { holder: string; forMs: number }): Promise<boolean>;
-  /** Lets another lead at once. */
-  resign(params: { holder: string }): Promise<void>;
-  leader(): Promise<string | undefined>;
-  /** Makes the workers of one process known for the next `forMs`. */
-  announce(params: { process: string; workers: readonly Worker[]; forMs: number }): Promise<void>;
-  workers(): Promise<readonly Worker[]>;
-  publishPlan(params: { plan: ScalingPlan; forMs: number }): Promise<void>;
-  /** The latest plan that still holds. */
-  plan(): Promise<ScalingPlan | undefined>;
 }
 
 export interface ClusterStats {
@@ -105,7 +89,7 @@ export async function openClusterEngine(options: ClusterOptions): Promise<Cluste
     await engine.watch();
     return engine;
   } catch (error) {
-    await link.close();
+    link.close();
     throw error;
   }
 }
@@ -114,12 +98,6 @@ export async function openClusterEngine(options: ClusterOptions): Promise<Cluste
 function connectionName(process: string): string {
   return `dray:${process.replaceAll(/\s/g, '_')}`;
 }
-
-const leaseExpired: Failure = {
-  code: 'lease-expired',
-  message: 'The worker stopped renewing its lease: it died, was paused or was cut off.',
-  permanent: false,
-};
 
 const defaultMostUnsent = 100_000;
 const maintainLimit = 1_000;
@@ -292,7 +270,7 @@ class RedisRabbitEngine implements ClusterEngine {
   }
 
   async #expire(): ReturnType<Engine['maintain']> {
-    const request = { limit: maintainLimit, error: JSON.stringify(leaseExpired), room: limits.history };
+    const request = { limit: maintainLimit, error: JSON.stringify(leaseExpired) };
     const [released, expired, due] = (await this.#store.one('maintain', request)) as [number, number, number];
     return { released, expired, ...(due >= 0 && { nextDueInMs: due }) };
   }
@@ -342,13 +320,12 @@ class RedisRabbitEngine implements ClusterEngine {
   }
 
   async memory(): ReturnType<ClusterEngine['memory']> {
-    const info = await this.#link.use((redis) => redis.info('memory'));
-    const figure = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
-    return { used: figure('used_memory'), max: figure('maxmemory') };
+    const info = await this.#link.info('memory');
+    return { used: Number(info.get('used_memory') ?? 0), max: Number(info.get('maxmemory') ?? 0) };
   }
 
-  async ping(): Promise<void> {
-    await this.#link.ping();
+  ping(): Promise<void> {
+    return this.#link.ping();
   }
 
   async settled(): Promise<void> {
@@ -366,7 +343,7 @@ class RedisRabbitEngine implements ClusterEngine {
     await this.#handOut.close();
     await this.#store.sent();
     await this.#broker.close();
-    await this.#link.close();
+    this.#link.close();
   }
 
   #outcome(name: Parameters<Store['one']>[0], request: object): Promise<Outcome> {

@@ -45,7 +45,7 @@ export async function checkInvariants(params: {
     }
     return { jobs, completions, ...found.report() };
   } finally {
-    await link.close();
+    link.close();
   }
 }
 

@@ -1,7 +1,7 @@
 /** The connection to Redis: scripts are called by their hash, and every failure has a word of its own. */
 import { Redis } from 'ioredis';
 import { DrayError } from '../../jobs/errors.js';
-import type { Log } from '../../log.js';
+import { withoutPassword, type Log } from '../../log.js';
 import { loadScripts, type Script, type ScriptName } from './scripts.js';
 
 /** A command without an answer for so long has failed, in ms: the server is frozen or cut off. */
@@ -52,11 +52,11 @@ export class RedisLink {
     this.#time = params.time;
     this.#commands = this.#connect();
     this.#commands.on('close', () => {
-      if (!this.#away) this.#log.warn('Redis is away', { redis: shown(this.#url) });
+      if (!this.#away) this.#log.warn('Redis is away', { redis: withoutPassword(this.#url) });
       this.#away = true;
     });
     this.#commands.on('ready', () => {
-      if (this.#away) this.#log.info('Redis is back', { redis: shown(this.#url) });
+      if (this.#away) this.#log.info('Redis is back', { redis: withoutPassword(this.#url) });
       this.#away = false;
     });
   }
@@ -77,26 +77,17 @@ export class RedisLink {
     } catch (error) {
       const refused = link.#refusal(error) ?? link.#refusal(link.#trouble);
       if (refused) {
-        await link.close();
+        link.close();
         throw refused;
       }
       link.#away = true;
-      params.log.warn('Redis is away', { redis: shown(params.url) });
+      params.log.warn('Redis is away', { redis: withoutPassword(params.url) });
     }
     return link;
   }
 
-  /** For the few commands that need no script. */
-  get commands(): Redis {
-    return this.#commands;
-  }
-
   get prefix(): string {
     return this.#prefix;
-  }
-
-  get reachable(): boolean {
-    return this.#commands.status === 'ready';
   }
 
   /** @throws DrayError `unavailable`: it may have happened or not; `storage-full`: nothing of it happened. */
@@ -122,6 +113,11 @@ export class RedisLink {
     } catch (error) {
       throw asDrayError(error);
     }
+  }
+
+  /** What Redis says of itself in one section of INFO. */
+  async info(section: string): Promise<ReadonlyMap<string, string>> {
+    return fieldsOf(await this.use((redis) => redis.info(section)));
   }
 
   /** A connection of its own: answers to later commands come after what was published before. */
@@ -150,9 +146,8 @@ export class RedisLink {
     if (this.#subscriber?.status === 'ready') await this.#subscriber.ping().catch(() => undefined);
   }
 
-  async close(): Promise<void> {
+  close(): void {
     for (const redis of [this.#commands, this.#subscriber]) redis?.disconnect();
-    await Promise.resolve();
   }
 
   #connect(): Redis {
@@ -177,14 +172,13 @@ export class RedisLink {
   }
 
   async #check(): Promise<void> {
-    const info = await this.#commands.info('server');
+    const info = fieldsOf(await this.#commands.info('server'));
     if (this.#trouble) throw this.#trouble;
-    const version = /^redis_version:(\S+)/m.exec(info)?.[1] ?? '0';
-    const mode = /^redis_mode:(\S+)/m.exec(info)?.[1];
+    const version = info.get('redis_version') ?? '0';
     if (Number.parseInt(version, 10) < oldestMajor) {
       throw this.#refused(`is version ${version}; Dray needs ${oldestMajor}.0 or later`);
     }
-    if (mode === 'cluster') {
+    if (info.get('redis_mode') === 'cluster') {
       throw this.#refused('is a Redis Cluster; Dray needs one Redis, with replicas if you like');
     }
   }
@@ -197,20 +191,15 @@ export class RedisLink {
   }
 
   #refused(why: string): DrayError {
-    return new DrayError('invalid-request', `--state: the Redis at ${shown(this.#url)} ${why}.`, {
+    return new DrayError('invalid-request', `--state: the Redis at ${withoutPassword(this.#url)} ${why}.`, {
       field: 'state',
     });
   }
 }
 
-/** An address without its password. */
-export function shown(url: string): string {
-  try {
-    const { protocol, host, pathname } = new URL(url);
-    return `${protocol}//${host}${pathname}`;
-  } catch {
-    return 'an address that cannot be read';
-  }
+/** The lines of an answer to INFO. */
+export function fieldsOf(info: string): ReadonlyMap<string, string> {
+  return new Map([...info.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name, value]) => [name!, value!]));
 }
 
 /** So that what a script reads and what it is given cannot drift apart. */

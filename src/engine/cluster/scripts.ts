@@ -1,6 +1,7 @@
 /** The Lua scripts by which every operation is one atomic step in Redis. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { limits } from '../../jobs/limits.js';
 
 const folder = new URL('./lua/', import.meta.url);
 
@@ -52,7 +53,7 @@ export function loadScripts(): Readonly<Record<ScriptName, Script>> {
   const load = (name: ScriptName): Script => {
     const own = readFileSync(new URL(`${name}.lua`, folder), 'utf8');
     const flags = header(own, 'flags', name);
-    const text = `#!lua${flags === 'none' ? '' : ` flags=${flags}`}\n${shared}\n${own}`;
+    const text = `#!lua${flags === 'none' ? '' : ` flags=${flags}`}\nlocal mostEntries = ${limits.history}\n${shared}\n${own}`;
     const members = header(own, 'request', name).replaceAll(/\([^)]*\)/g, '');
     const request = members === 'empty' ? [] : members.split(',').map((member) => member.trim());
     return { name, text, sha: createHash('sha1').update(text).digest('hex'), request };

@@ -106,8 +106,7 @@ export class Store implements ClaimStore {
   }
 
   async runId(): Promise<string> {
-    const info = await this.#link.use((redis) => redis.info('server'));
-    return /^run_id:(\S+)/m.exec(info)?.[1] ?? '';
+    return (await this.#link.info('server')).get('run_id') ?? '';
   }
 
   /**

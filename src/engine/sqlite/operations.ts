@@ -1,5 +1,6 @@
 /** What each operation does inside of its transaction. Runs in the thread that owns the database. */
-import type { EndedAttempt, Failure, Outcome } from '../engine.js';
+import type { EndedAttempt, Outcome } from '../engine.js';
+import { leaseExpired } from '../lease-expired.js';
 import { heldPlace, type Counters, type Step } from './counters.js';
 import { HandOut } from './hand-out.js';
 import { KeySet, Places } from './places.js';
@@ -34,12 +35,6 @@ export type Handlers = { readonly [K in Exclude<OperationName, 'complete'>]: Han
 const releaseLimit = 1_000;
 /** A list reads so many records before it looks at how large they are. */
 const readAtOnce = 50;
-
-const leaseExpired: Failure = {
-  code: 'lease-expired',
-  message: 'The worker stopped renewing its lease: it died, was paused or was cut off.',
-  permanent: false,
-};
 
 /** Where a step comes from, and the attempt that it ends. */
 type Origin = Pick<Step, 'ended' | 'ranMs'> & { readonly from: number };

@@ -4,5 +4,5 @@
 -- result: 'applied' | 'stale' | 'not-found'
 -- guarantee: a final job stays as it is.
 local results = {}
-for index, request in ipairs(requests) do results[index] = (cancel(request.id)) end
+for index, request in ipairs(requests) do results[index] = cancel(request.id) end
 return finish(results)

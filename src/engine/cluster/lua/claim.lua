@@ -24,23 +24,15 @@ local function claim(request, id, emission, emittedAt, createdAt, begun)
   end
   if job.status ~= 'pending' or job.held or emission < job.emission then return 'stale' end
   if isPaused(job.type) then return 'paused' end
-  leave(job)
   local attempt = job.attempt + 1
-  job.status = 'in-progress'
-  job.version = job.version + 1
-  local fields = {
-    'status', 'in-progress', 'version', int(job.version), 'attempt', int(attempt), 'worker', request.worker, 'token',
-    request.token .. '-' .. id,
-  }
+  local fields = { 'attempt', int(attempt), 'worker', request.worker, 'token', request.token .. '-' .. id }
   if begun then also(fields, 'started', nowText) end
   -- What the attempt before has left.
-  if job.version > 2 then
+  if job.version > 1 then
     if not begun then also(fields, 'started', '') end
     also(fields, 'progress', '')
   end
-  redis.call('HSET', names.job(id), unpack(fields))
-  event(job)
-  enter(job, now + request.leaseMs)
+  move(job, 'in-progress', now + request.leaseMs, fields)
   -- Up to when messages were given out: one that was emitted long before and still waits is lost.
   local marks = listOf(handedOut, job.type)
   marks[job.priority] = math.max(marks[job.priority] or 0, emittedAt)

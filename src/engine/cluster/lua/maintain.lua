@@ -1,6 +1,6 @@
 -- Releases due jobs, expires leases that ran out, and goes on with keys that had too many free places at once.
 -- flags: allow-oom
--- request: limit (of each kind), error (JSON of the failure that a lost lease is), room (entries of a history)
+-- request: limit (of each kind), error (JSON of the failure that a lost lease is)
 -- result: { released, expired, in how many ms the next job is due or -1 }
 -- guarantee: the attempt of a lost lease counts, so that a job that kills its workers comes to an end; one that had
 -- not begun is released uncounted, while its history has room. Safe to run from several places at once.
@@ -10,7 +10,7 @@ local function expire(request, id)
     remove(names.leases, id)
     return
   end
-  if not job.started and (job.entries or 0) < request.room then
+  if not job.started and (job.entries or 0) < mostEntries then
     handBack(job)
     return
   end
@@ -30,15 +30,8 @@ local due = redis.call('ZRANGEBYSCORE', names.scheduled, '-inf', int(now), 'LIMI
 for _, id in ipairs(due) do
   local job = read(id)
   if job and job.status == 'scheduled' then
-    job.held = job.key ~= ''
     job.ready = job.run
-    leave(job)
-    job.status = 'pending'
-    job.version = job.version + 1
-    redis.call('HSET', names.job(id), 'status', 'pending', 'version', int(job.version), 'run', '', 'ready',
-      int(job.ready), 'held', job.held and '1' or '')
-    event(job)
-    enter(job)
+    move(job, 'pending', nil, { 'run', '', 'ready', int(job.ready) }, job.key ~= '')
   else
     remove(names.scheduled, id)
   end

@@ -8,6 +8,8 @@
 -- { id, emission, seq, createdAt, type, priority, static }, or only { id, emission, seq } of a job that this very call
 -- has stored: the caller has the rest.
 --
+-- `mostEntries`, how many entries a history has, is set before all of this from the limits that hold everywhere.
+--
 -- What a script changes in an index is gathered and written once for each index at its end. Only what a later
 -- request of the same script may read is written at once: the record, the held jobs and the places of keys.
 
@@ -219,9 +221,13 @@ local function enter(job, at)
   end
 end
 
--- The end of an attempt. `fields` are written into the record with it.
-local function move(job, to, at, fields)
+-- One change of state. `fields` are written into the record with it; `held` where it changes.
+local function move(job, to, at, fields, held)
   leave(job)
+  if held ~= nil then
+    job.held = held
+    also(fields, 'held', held and '1' or '')
+  end
   job.status = to
   job.version = job.version + 1
   redis.call('HSET', names.job(job.id), 'status', to, 'version', int(job.version), unpack(fields))
@@ -237,12 +243,12 @@ local function withEntry(job, ended)
   })
   if ended.error then text = text:sub(1, -2) .. ',"error":' .. ended.error .. '}' end
   local entries = job.entries or 0
-  if entries >= 20 then
+  if entries >= mostEntries then
     local all = cjson.decode(job.history)
     local kept = {}
-    for index = #all - 18, #all do kept[#kept + 1] = cjson.encode(all[index]) end
+    for index = #all - mostEntries + 2, #all do kept[#kept + 1] = cjson.encode(all[index]) end
     kept[#kept + 1] = text
-    return '[' .. table.concat(kept, ',') .. ']', 20
+    return '[' .. table.concat(kept, ',') .. ']', mostEntries
   end
   if entries == 0 then return '[' .. text .. ']', 1 end
   return job.history:sub(1, -2) .. ',' .. text .. ']', entries + 1
@@ -257,14 +263,13 @@ local function leased(id, token, wanted)
 end
 
 -- Back to pending after an attempt that does not count. What the job had waited stays its wait.
-local function handBack(job, fields)
+local function handBack(job)
   local started = job.started or now
   local history, entries = withEntry(job, { attempt = job.attempt, startedAt = started, outcome = 'released' })
   job.ready = job.ready + now - started
   count(job.type, 'ended:released', 1)
   move(job, 'pending', nil, {
     'attempt', int(job.attempt - 1), 'token', '', 'ready', int(job.ready), 'history', history, 'entries', int(entries),
-    unpack(fields or {}),
   })
 end
 
@@ -277,34 +282,22 @@ local function cancel(id)
     local history, entries =
       withEntry(job, { attempt = job.attempt, startedAt = job.started or now, outcome = 'cancelled' })
     count(job.type, 'ended:cancelled', 1)
-    fields = { 'finished', int(now), 'token', '', 'run', '', 'history', history, 'entries', int(entries) }
+    also(fields, 'history', history)
+    also(fields, 'entries', int(entries))
   end
-  local wasHeld = job.held
-  leave(job)
-  job.held = false
-  job.status = 'cancelled'
-  job.version = job.version + 1
-  redis.call('HSET', names.job(id), 'status', 'cancelled', 'version', int(job.version), 'held', '', unpack(fields))
-  event(job)
-  enter(job)
-  return 'applied', wasHeld
+  move(job, 'cancelled', nil, fields, false)
+  return 'applied'
 end
 
 local function redrive(id)
   local job = read(id)
   if not job then return 'not-found' end
   if job.status ~= 'failed' then return 'stale' end
-  leave(job)
   local attempts = tonumber(redis.call('HGET', names.job(id), 'grant'))
-  job.held = job.key ~= ''
-  job.ready = now
-  job.status = 'pending'
   redis.call('ZREM', names.projections, markOf(job))
-  job.version = job.version + 1
-  redis.call('HSET', names.job(id), 'status', 'pending', 'version', int(job.version), 'held', job.held and '1' or '',
-    'ready', int(now), 'max', int(job.attempt + attempts), 'finished', '', 'error', '')
-  event(job)
-  enter(job)
+  job.ready = now
+  local fields = { 'ready', nowText, 'max', int(job.attempt + attempts), 'finished', '', 'error', '' }
+  move(job, 'pending', nil, fields, job.key ~= '')
   return 'applied'
 end
 
