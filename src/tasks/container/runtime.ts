@@ -1,0 +1,82 @@
+/**
+ * The seam to what runs containers. Each job has at most one container at a time, whichever process asks for it: it
+ * is found by the job's id, so that an attempt goes on with what the attempt before it has started.
+ *
+ * Every method may reject with DrayError `unavailable` where the runtime does not answer: nothing is known then.
+ */
+
+/** What is asked for; the same at every attempt of a job. */
+export interface ContainerSpec {
+  readonly jobId: string;
+  /** What the client calls it, any text: the container's name is made from it. */
+  readonly name: string;
+  readonly image: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** From its start, in ms; what runs longer is killed. */
+  readonly timeoutMs: number;
+  /** Of one core: 1.5 is one and a half. */
+  readonly cpus: number;
+  /** Bytes that it may use; what takes more is killed. */
+  readonly memory: number;
+}
+
+/** Where a container stands on its way. */
+export type ContainerState = 'waiting' | 'pulling' | 'running';
+
+export interface ContainerEnd {
+  /**
+   * - `exited`: by itself, with whatever exit code;
+   * - `out-of-memory`, `deadline`: it was killed for that;
+   * - `image`: its image could not be had, or not be started;
+   * - `lost`: evicted, its node died, or somebody removed it. It may run again.
+   */
+  readonly reason: 'exited' | 'out-of-memory' | 'deadline' | 'image' | 'lost';
+  /** Where it is known. */
+  readonly exitCode?: number;
+  /** What the runtime says of it, for people. */
+  readonly message: string;
+  /** Milliseconds since the epoch; absent where it never ran. */
+  readonly startedAt?: number;
+  readonly finishedAt: number;
+}
+
+export interface ContainerRuntime {
+  /**
+   * Starts the job's container, or finds the one that an attempt before has started: what then still runs, or has
+   * finished, is that one.
+   * @throws PermanentError where it can never be started as it is asked for, such as a name that no image can have.
+   */
+  start(spec: ContainerSpec): Promise<{ readonly name: string; readonly adopted: boolean }>;
+
+  /**
+   * Resolves once the container has ended, `lost` where there is none. Survives a runtime that is away for a while.
+   * @param params.onState told the first state and each change.
+   * @throws the signal's reason when aborted; the container goes on then.
+   */
+  wait(params: {
+    jobId: string;
+    signal: AbortSignal;
+    onState: (state: ContainerState, message?: string) => void;
+  }): Promise<ContainerEnd>;
+
+  /**
+   * What the container prints, both streams in the order in which they came, from the beginning; ends with the
+   * container, or quietly when aborted.
+   */
+  logs(params: { jobId: string; signal: AbortSignal }): AsyncIterable<Uint8Array>;
+
+  /** Stops the container where it runs, and removes it; resolves when it is gone. Harmless where there is none. */
+  remove(params: { jobId: string }): Promise<void>;
+
+  /** Nobody needs what is left of an ended container any more: it may go after half a minute. Harmless where there is none. */
+  release(params: { jobId: string }): Promise<void>;
+
+  /** All that there are and were not released, of whichever process. */
+  list(): Promise<readonly { readonly jobId: string; readonly running: boolean }[]>;
+
+  /** For diagnosis: what it is, and its version. */
+  version(): Promise<string>;
+
+  /** Ends what this process has open; containers go on. */
+  close(): Promise<void>;
+}
