@@ -199,10 +199,11 @@ export class Store implements ClaimStore {
     void this.#track(this.#clock.sleep(pause).then(() => this.#publish(refused, tried + 1)));
   }
 
-  /** One after the other: what is confirmed meanwhile goes together, as each of these costs Redis a sync. */
+  /** What is confirmed meanwhile goes together, as each of these costs Redis a sync, for which all others wait. */
   async #clear(): Promise<void> {
     this.#clearing = true;
     while (this.#confirmed.length > 0) {
+      if (this.#confirmed.length < mostCleared) await this.#clock.sleep(clearAfterMs);
       const entries = this.#confirmed.splice(0, mostCleared);
       await this.#link
         .use((redis) => redis.zrem(`${this.#link.prefix}outbox`, ...entries))
@@ -220,6 +221,8 @@ export class Store implements ClaimStore {
 
 /** Before messages that RabbitMQ refused are sent again, in ms. */
 const pausesMs = [20, 200, 1_000];
+/** How long a confirmed message stays in the outbox, in ms: far less than the time after which it would be sent again. */
+const clearAfterMs = 50;
 /** Entries of the outbox that are removed by one command. */
 const mostCleared = 1_000;
 const nothing = Promise.resolve();
