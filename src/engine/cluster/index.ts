@@ -300,8 +300,7 @@ class RedisRabbitEngine implements ClusterEngine {
   }
 
   async projected({ marks }: { marks: readonly string[] }): Promise<void> {
-    if (marks.length > 0)
-      await this.#link.use((redis) => redis.zrem(`${this.#link.prefix}projections`, ...marks));
+    await this.#store.one('projected', { marks });
   }
 
   async processGone({ process }: { process: string }): Promise<number> {
