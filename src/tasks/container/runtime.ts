@@ -4,6 +4,34 @@
  *
  * Every method may reject with DrayError `unavailable` where the runtime does not answer: nothing is known then.
  */
+import type { Clock } from '../../clock.js';
+import type { Log } from '../../log.js';
+
+/** What every runtime is opened with. */
+export interface RuntimeOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What `openKubernetes` of kubernetes.ts takes. */
+export interface KubernetesOptions extends RuntimeOptions {
+  /** Undefined: that of the context or, inside of a cluster, of the pod. */
+  readonly namespace: string | undefined;
+  /** The name of a Secret whose keys containers get as variables. */
+  readonly secret: string | undefined;
+  readonly serviceAccount: string | undefined;
+  /** Whether images that run as root may start. */
+  readonly root: boolean;
+}
+
+/** What `openPodman` of podman.ts takes. */
+export interface PodmanOptions extends RuntimeOptions {
+  readonly program: 'podman' | 'docker';
+  /** More arguments of `run`, before the image. */
+  readonly args: readonly string[];
+  /** The path of a file of variables that containers get. */
+  readonly envFile: string | undefined;
+}
 
 /** What is asked for; the same at every attempt of a job. */
 export interface ContainerSpec {
