@@ -9,6 +9,11 @@ import type { Log } from '../../log.js';
 
 /** What every runtime is opened with. */
 export interface RuntimeOptions {
+  /**
+   * 16 hex digits that deployments differ in: those that share a machine or a namespace must not remove each other's
+   * containers, whose jobs they do not know. `list` gives only containers that were started under this name.
+   */
+  readonly owner: string;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -71,7 +76,8 @@ export interface ContainerEnd {
 export interface ContainerRuntime {
   /**
    * Starts the job's container, or finds the one that an attempt before has started: what then still runs, or has
-   * finished, is that one.
+   * finished, is that one. One that was released does not count, nor one that is being removed: a new one takes its
+   * place once it is gone, so that a job that was re-driven runs again.
    * @throws PermanentError where it can never be started as it is asked for, such as a name that no image can have.
    */
   start(spec: ContainerSpec): Promise<{ readonly name: string; readonly adopted: boolean }>;
@@ -99,7 +105,7 @@ export interface ContainerRuntime {
   /** Nobody needs what is left of an ended container any more: it may go after half a minute. Harmless where there is none. */
   release(params: { jobId: string }): Promise<void>;
 
-  /** All that there are and were not released, of whichever process. */
+  /** All of this owner that there are and were not released, of whichever process. */
   list(): Promise<readonly { readonly jobId: string; readonly running: boolean }[]>;
 
   /** For diagnosis: what it is, and its version. */
