@@ -1,10 +1,18 @@
--- Notes that ends of jobs were delivered to where their projection says.
+-- Notes of ends of jobs that they were told elsewhere, or puts them off.
 -- flags: allow-oom
--- request: marks (see projections.lua)
--- result: 'done'
+-- request: ends
+-- Each end: { mark, in how many ms it may be told again, or -1 where it was told }.
+-- result: nothing
+-- guarantee: an end that is no longer to be told is not put back.
 local results = {}
 for index, request in ipairs(requests) do
-  for _, mark in ipairs(request.marks) do remove(names.projections, mark) end
-  results[index] = 'done'
+  for _, one in ipairs(request.ends) do
+    if one[2] < 0 then
+      redis.call('ZREM', names.projections, one[1])
+    else
+      redis.call('ZADD', names.projections, 'XX', int(now + one[2]), one[1])
+    end
+  end
+  results[index] = 0
 end
-return finish(results)
+return { now, results, {} }
