@@ -149,9 +149,9 @@ export class Harbour {
   async printedUntil(log: AsyncIterator<Uint8Array>, text: string): Promise<string> {
     let printed = '';
     while (!printed.includes(text)) {
-      const { done, value } = await log.next();
-      if (done) throw new Error(`the log ended with ${JSON.stringify(printed)}`);
-      printed += Buffer.from(value).toString();
+      const next = await log.next();
+      if (next.done) throw new Error(`the log ended with ${JSON.stringify(printed)}`);
+      printed += Buffer.from(next.value).toString();
     }
     return printed;
   }

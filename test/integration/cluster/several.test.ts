@@ -33,6 +33,26 @@ describe.skipIf(!canStart())('cluster engines of several processes', () => {
     expect(seen).toEqual(['pending', 'in-progress', 'completed']);
   });
 
+  test('find the one job that is meant behind more of its label than one script looks at', async () => {
+    const label = { name: 'run', value: newType() };
+    const labels = { [label.name]: label.value };
+    const first = newJob({ labels });
+    await one.submit({ jobs: [first] });
+    for (let batch = 0; batch < 9; batch++) {
+      await one.submit({ jobs: Array.from({ length: 250 }, () => newJob({ type: 'crowd', labels })) });
+    }
+    const filter = { type: first.type, label };
+    expect((await one.list({ ...filter, limit: 10 })).jobs.map(({ id }) => id)).toEqual([first.id]);
+    expect(await one.changeAll({ change: 'cancel', filter, limit: 10 })).toEqual({ changed: 1, more: false });
+    let [changed, more] = [0, true];
+    while (more) {
+      const done = await one.changeAll({ change: 'cancel', filter: { label }, limit: 1_000 });
+      changed += done.changed;
+      more = done.more;
+    }
+    expect(changed).toBe(9 * 250);
+  });
+
   test('stop at a pause that another made, also where they wait already', async () => {
     const type = newType();
     const aborter = new AbortController();
@@ -219,6 +239,18 @@ describe.skipIf(!canStart())('cluster engines of several processes', () => {
     await connection.close();
   });
 
+  test('pass on what a job prints, from one process to those who listen in others', async () => {
+    const { id } = newJob();
+    const heard: string[] = [];
+    const end = other.listen({ id, listener: (text) => heard.push(text) });
+    await other.ping();
+    one.tell({ id, text: 'a line\n' });
+    await one.ping(); // it is published
+    await other.ping();
+    end();
+    expect(heard).toEqual(['a line\n']);
+  });
+
   test('remember the ends that are to be told elsewhere until they are', async () => {
     const [told, plain] = [newJob({ projection: 'start-end' }), newJob()];
     await one.submit({ jobs: [told, plain] });
@@ -226,7 +258,7 @@ describe.skipIf(!canStart())('cluster engines of several processes', () => {
     for (const { id } of [told, plain]) await one.cancel({ id });
     const [end, ...rest] = await other.projections({ limit: 10 });
     expect([end, rest]).toMatchObject([{ id: told.id, projection: 'start-end' }, []]);
-    await other.projected({ marks: [end!.mark] });
+    await other.projected({ ends: [end!] });
     expect(await one.projections({ limit: 10 })).toEqual([]);
   });
 });
