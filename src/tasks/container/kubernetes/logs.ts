@@ -8,7 +8,7 @@ import type { KubePod } from './objects.js';
 /** A connection on which nothing comes may be dead: it is made anew. */
 const idleMs = 60_000;
 /** For what a follower is still owed when the container has ended. */
-const endingMs = 5_000;
+const endingMs = 2_000;
 const retry = { baseMs: 500, factor: 2, capMs: 5_000 };
 /** Failures in a row once the container has ended, or where we may not read: some 10 s. */
 const mostFailures = 6;
