@@ -65,7 +65,7 @@ describe('the house', () => {
   });
 
   it('runs every implementation of a seam through its conformance suite', () => {
-    const suites = tests.filter(({ path }) => path.startsWith('test/conformance/'));
+    const suites = tests.filter(({ path }) => /^test\/(conformance|cluster)\//.test(path));
     const wired = new Set(suites.flatMap(({ imports }) => imports));
     expect([...wired]).toEqual(
       expect.arrayContaining([
@@ -80,7 +80,8 @@ describe('the house', () => {
     const stores = product.filter(
       ({ path }) => /^src\/blobs\/[^/]+\.ts$/.test(path) && !doors['blobs']!.includes(path),
     );
-    for (const { path } of [...engines, ...stores]) expect(wired, path).toContain(path);
+    const runtimes = product.filter(({ text }) => /\bimplements ContainerRuntime\b/.test(text));
+    for (const { path } of [...engines, ...stores, ...runtimes]) expect(wired, path).toContain(path);
   });
 
   it('keeps files small enough to read', () => {

@@ -5,7 +5,7 @@
  */
 import { PermanentError } from '../task.js';
 import { imageText, parseImage } from './image.js';
-import { containerName } from './podman/arguments.js';
+import { containerName } from './name.js';
 import { Containers, firstPause } from './podman/containers.js';
 import { endOf, wasKilled, type Inspection } from './podman/inspection.js';
 import { Launches, type Launch } from './podman/launches.js';
