@@ -72,6 +72,18 @@ export const errorCatalogue = catalogue({
     title: 'What the url names cannot be read',
     help: 'The detail says why: there is no such object, the server has no right to read it, or it is not any more what it was when the job was submitted.',
   },
+  'image-not-allowed': {
+    status: 400,
+    permanent: true,
+    title: 'The image may not run here',
+    help: '--container-images names those that may; by default none. The detail has the image by its whole name, as it is compared.',
+  },
+  'bucket-not-allowed': {
+    status: 400,
+    permanent: true,
+    title: 'Containers may not be given this bucket',
+    help: '--bucket-hosts names the servers whose buckets they may; by default none. Names that lead to link-local or metadata addresses are refused whatever it says.',
+  },
   'no-links': {
     status: 400,
     permanent: true,
@@ -263,6 +275,30 @@ export const errorCatalogue = catalogue({
     permanent: false,
     title: 'The worker that ran the job went away',
     help: 'It stopped renewing its lease: it died, was paused or was cut off. The attempt counts.',
+  },
+  'container-failed': {
+    status: 500,
+    permanent: true,
+    title: 'The container ended with an exit code other than 0',
+    help: 'The details have the exit code and the blob of its log, which says more.',
+  },
+  'container-out-of-memory': {
+    status: 500,
+    permanent: true,
+    title: 'The container took more memory than it may',
+    help: 'Submit with a larger memory, up to --container-max-memory.',
+  },
+  'container-deadline': {
+    status: 500,
+    permanent: true,
+    title: 'The container took longer than its timeout',
+    help: 'Submit with a larger timeoutSeconds. What it had printed until then is its log.',
+  },
+  'container-image': {
+    status: 500,
+    permanent: true,
+    title: 'The container could not be started from its image',
+    help: 'The message is that of what runs containers: there is no such image, it may not be pulled, or its command cannot be run.',
   },
   'wrong-product': {
     status: 500,
