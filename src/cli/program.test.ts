@@ -121,7 +121,8 @@ describe('a server', () => {
     async (mode) => {
       const others = {
         integer: '1021',
-        bytes: '1g',
+        number: '2.5',
+        bytes: '1000m',
         duration: '77',
         share: '0.5',
         list: 'x.js',

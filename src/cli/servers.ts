@@ -26,6 +26,7 @@ const descriptions: Readonly<Record<Mode, string>> = {
 
 const values = {
   integer: '<n>',
+  number: '<n>',
   bytes: '<size>',
   duration: '<time>',
   share: '<share>',

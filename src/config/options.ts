@@ -1,12 +1,13 @@
 /** The option table: flags, variables, keys of the file, help and docs all come from here. */
 import { KiB, MiB } from '../jobs/limits.js';
+import { containerOptions, type ContainerConfig } from './container-options.js';
 import { deploymentOptions } from './deployment-options.js';
 
 /** The commands that run something until they are stopped: everything in one process, or a part of it in each. */
 export type Mode = 'serve' | 'api' | 'worker' | 'controller';
 
 type OptionType =
-  'string' | 'integer' | 'bytes' | 'duration' | 'share' | 'list' | 'name' | 'switch' | 'address';
+  'string' | 'integer' | 'number' | 'bytes' | 'duration' | 'share' | 'list' | 'name' | 'switch' | 'address';
 
 export interface Option {
   /** camelCase: the key in Config and in the file. */
@@ -30,7 +31,7 @@ export interface Option {
 }
 
 /** What a server runs with. Sizes in bytes, durations in seconds. */
-export interface Config {
+export interface Config extends ContainerConfig {
   readonly port: number;
   readonly host: string;
   readonly auth: 'auto' | 'keys' | 'insecure-open';
@@ -357,4 +358,5 @@ export const options: readonly Option[] = [
     doc: 'how much is logged: trace, debug (each request), info (refused requests too), warn, error or silent',
   },
   ...deploymentOptions,
+  ...containerOptions,
 ];

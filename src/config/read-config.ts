@@ -105,6 +105,8 @@ function read(mode: Mode, flags: Readonly<Record<string, unknown>>, environment:
   fitMachine(mode, values);
   refuseCrossed(values, 'minExecutors', 'maxExecutors');
   refuseCrossed(values, 'minWorkers', 'maxWorkers');
+  refuseCrossed(values, 'containerCpus', 'containerMaxCpus');
+  refuseCrossed(values, 'containerMemory', 'containerMaxMemory');
   return Object.freeze(values) as unknown as Config;
 }
 

@@ -72,6 +72,18 @@ export const errorCatalogue = catalogue({
     title: 'What the url names cannot be read',
     help: 'The detail says why: there is no such object, the server has no right to read it, or it is not any more what it was when the job was submitted.',
   },
+  'image-not-allowed': {
+    status: 400,
+    permanent: true,
+    title: 'The image may not run here',
+    help: '--container-images names those that may; by default none. The detail has the image by its whole name, as it is compared.',
+  },
+  'bucket-not-allowed': {
+    status: 400,
+    permanent: true,
+    title: 'Containers may not be given this bucket',
+    help: '--bucket-hosts names the servers whose buckets they may; by default none. Names that lead to link-local or metadata addresses are refused whatever it says.',
+  },
   'no-links': {
     status: 400,
     permanent: true,

@@ -4,6 +4,39 @@
  *
  * Every method may reject with DrayError `unavailable` where the runtime does not answer: nothing is known then.
  */
+import type { Clock } from '../../clock.js';
+import type { Log } from '../../log.js';
+
+/** What every runtime is opened with. */
+export interface RuntimeOptions {
+  /**
+   * 16 hex digits that deployments differ in: those that share a machine or a namespace must not remove each other's
+   * containers, whose jobs they do not know. `list` gives only containers that were started under this name.
+   */
+  readonly owner: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What `openKubernetes` of kubernetes.ts takes. */
+export interface KubernetesOptions extends RuntimeOptions {
+  /** Undefined: that of the context or, inside of a cluster, of the pod. */
+  readonly namespace: string | undefined;
+  /** The name of a Secret whose keys containers get as variables. */
+  readonly secret: string | undefined;
+  readonly serviceAccount: string | undefined;
+  /** Whether images that run as root may start. */
+  readonly root: boolean;
+}
+
+/** What `openPodman` of podman.ts takes. */
+export interface PodmanOptions extends RuntimeOptions {
+  readonly program: 'podman' | 'docker';
+  /** More arguments of `run`, before the image. */
+  readonly args: readonly string[];
+  /** The path of a file of variables that containers get. */
+  readonly envFile: string | undefined;
+}
 
 /** What is asked for; the same at every attempt of a job. */
 export interface ContainerSpec {
@@ -43,7 +76,8 @@ export interface ContainerEnd {
 export interface ContainerRuntime {
   /**
    * Starts the job's container, or finds the one that an attempt before has started: what then still runs, or has
-   * finished, is that one.
+   * finished, is that one. One that was released does not count, nor one that is being removed: a new one takes its
+   * place once it is gone, so that a job that was re-driven runs again.
    * @throws PermanentError where it can never be started as it is asked for, such as a name that no image can have.
    */
   start(spec: ContainerSpec): Promise<{ readonly name: string; readonly adopted: boolean }>;
@@ -71,7 +105,7 @@ export interface ContainerRuntime {
   /** Nobody needs what is left of an ended container any more: it may go after half a minute. Harmless where there is none. */
   release(params: { jobId: string }): Promise<void>;
 
-  /** All that there are and were not released, of whichever process. */
+  /** All of this owner that there are and were not released, of whichever process. */
   list(): Promise<readonly { readonly jobId: string; readonly running: boolean }[]>;
 
   /** For diagnosis: what it is, and its version. */
