@@ -16,6 +16,7 @@ import {
 import { exitCodes, UsageError, type ExitCode } from './failure.js';
 import { explanationText } from './explain.js';
 import { changeAll, refuseFilter, withFilter, type ChangeOptions } from './bulk.js';
+import { OutputLines } from './output-lines.js';
 import { jobDetails, jobsTable } from './table.js';
 import { print, printJson } from './terminal.js';
 import { awaitJob, exitCodeOf, matmulSummary, tellEnd } from './waiting.js';
@@ -52,7 +53,7 @@ export function addJobs(program: Command, context: Context, handle: Handle): voi
     );
 
   withCommonOptions(jobs.command('watch <id>'))
-    .description('wait until the job is final and show its progress')
+    .description('wait until the job is final; show its progress, and what it prints from now on')
     .action((id: string, options: CommonOptions) =>
       handle(options.json === true, () => watch(id, options, context)),
     );
@@ -123,10 +124,17 @@ async function watch(id: string, options: CommonOptions, context: Context): Prom
   const client = clientOf(context, options);
   const progress = progressOf(context, options);
   const { terminal, clock } = context;
+  const isShown = options.json !== true && options.quiet !== true;
+  const output = new OutputLines(terminal.out, (write) => progress.above(write));
   try {
     const job = await interruptible((signal) =>
-      awaitJob({ client, id, progress, now: () => clock.now(), signal }),
+      awaitJob({
+        ...{ client, id, progress, signal },
+        now: () => clock.now(),
+        ...(isShown && { onOutput: (text: string) => output.write(text) }),
+      }),
     );
+    output.end();
     const summary = matmulSummary(job.result);
     if (options.json) printJson(terminal.out, job);
     else if (job.status !== 'completed') tellEnd(terminal, job, serverFlag(options));

@@ -12,17 +12,24 @@ export interface Stage {
 export interface Progress {
   /** A step with a measure: bytes, or a fraction of 1. Steps come one after the other. */
   stage(label: string, kind: 'bytes' | 'fraction'): Stage;
+  /** Writes whole lines, on whatever stream, above the bar. */
+  above(write: () => void): void;
   /** Ends an unfinished bar and shows the cursor again. Call it in every case. */
   stop(): void;
 }
 
 export function createProgress(stream: Stream, quiet: boolean): Progress {
-  if (quiet)
-    return { stage: () => ({ update: () => undefined, finish: () => undefined }), stop: () => undefined };
+  if (quiet) {
+    const stage = { update: () => undefined, finish: () => undefined };
+    return { stage: () => stage, above: (write) => write(), stop: () => undefined };
+  }
   return stream.isTTY === true ? bars(stream) : lines(stream);
 }
 
 const labelWidth = 10;
+const clearLine = '\r\u001b[K';
+/** The bar goes back to where it was saved when it stops. */
+const saveCursor = '\u001b7';
 
 function bars(stream: Stream): Progress {
   let current: cliProgress.SingleBar | undefined;
@@ -32,6 +39,13 @@ function bars(stream: Stream): Progress {
   };
   return {
     stop,
+    above(write) {
+      if (current) stream.write(clearLine);
+      write();
+      if (!current) return;
+      stream.write(saveCursor);
+      current.render();
+    },
     stage(label, kind) {
       stop();
       const size = Math.max(10, Math.min(40, (stream.columns ?? 80) - 70));
@@ -44,6 +58,7 @@ function bars(stream: Stream): Progress {
         barCompleteChar: '█',
         barIncompleteChar: '░',
         hideCursor: true,
+        forceRedraw: true, // what was written above it has taken its place
         autopadding: false,
       });
       bar.start(1, 0, { note: '' });
@@ -70,6 +85,7 @@ function bars(stream: Stream): Progress {
 function lines(stream: Stream): Progress {
   return {
     stop: () => undefined,
+    above: (write) => write(),
     stage(label, kind) {
       let quarter = 0;
       let noted = '';

@@ -91,6 +91,15 @@ describe('the table of jobs', () => {
 });
 
 describe('the details of a job', () => {
+  it('name what its error says beyond its message, with whole ids of blobs', () => {
+    const blob = '0190a5c8-0000-7000-8000-000000000009';
+    const details = { reason: 'exited', exitCode: 3, log: { blob } };
+    const error = { code: 'container-failed', message: 'exit code 3', permanent: true, details };
+    const text = jobDetails({ ...failed, error }, { ...look, width: 40 });
+    expect(text).toContain('error       container-failed: exit code…\n            reason  exited\n');
+    expect(text).toContain(`            exitCode  3\n            log  blob ${blob}\n`);
+  });
+
   it('name its error and its attempts, and leave out what is not known', () => {
     const text = jobDetails(failed, look);
     expect(text).toContain('error       executor-crashed: the process was killed by SIGKILL in mid-job');

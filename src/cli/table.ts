@@ -86,12 +86,21 @@ export function jobDetails(job: Job, look: Look): string {
     ['input', job.inputBlob === undefined ? text(job.input ?? null) : `blob ${job.inputBlob}`],
     ['result', resultText],
     ['error', job.error && text(`${job.error.code}: ${job.error.message}`)],
+    ...Object.entries(job.error?.details ?? {}).map(
+      ([name, value]) => ['', `${look.paint('dim', name)}  ${detailText(value, text)}`] as const,
+    ),
   ];
   const lines = facts.flatMap(([name, value]) =>
     value === undefined ? [] : [`${look.paint('dim', name.padEnd(10))}  ${value}`],
   );
   if (job.attempts.length > 0) lines.push('', attemptsTable(job, look));
   return lines.join('\n');
+}
+
+/** A blob by its whole id, which other commands take. */
+function detailText(value: unknown, text: (value: unknown) => string): string {
+  const blob = typeof value === 'object' && value !== null && 'blob' in value ? value.blob : undefined;
+  return typeof blob === 'string' ? `blob ${blob}` : text(value);
 }
 
 function attemptsTable(job: Job, look: Look): string {

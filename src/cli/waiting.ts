@@ -19,12 +19,15 @@ export async function awaitJob(params: {
   progress: Progress;
   now: () => number;
   signal: AbortSignal;
+  /** Gets what the job prints meanwhile. */
+  onOutput?: (text: string) => void;
 }): Promise<Job> {
-  const { client, id, progress, now, signal } = params;
+  const { client, id, progress, now, signal, onOutput = () => undefined } = params;
   const stage = progress.stage('running', 'fraction');
   const patient = { signal, patienceMs };
   try {
-    for await (const event of client.events(id, patient)) {
+    const watching = { ...patient, onOutput: ({ text }: { text: string }) => onOutput(text) };
+    for await (const event of client.events(id, watching)) {
       if (isFinal(event.status)) break;
       // An event does not say what a job that does not run waits for.
       const note = event.status === 'in-progress' ? '' : remark(await client.get(id, patient), now());

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Blob, DownloadLink, UploadLink } from '../contract/blob.js';
-import type { JobEvent } from '../contract/event.js';
+import type { JobEvent, OutputEvent } from '../contract/event.js';
 import type { Explanation } from '../contract/explanation.js';
 import type { Job, JobList } from '../contract/job.js';
 import type { BulkChange, BulkChanged, Queue, QueueList } from '../contract/queue.js';
@@ -191,13 +191,20 @@ export class DrayClient<Tasks extends TaskMap<Tasks> = BuiltInTasks> {
    * connection breaks it is opened again, as `wait` does.
    *
    * Events are best effort. Of one job the first is the job as it is, also after a break; among those of all jobs
-   * some may be missing, which `onGap` is told: read what matters again.
+   * some may be missing, which `onGap` is told: read what matters again. `onOutput` gets what one job prints while it is
+   * watched, in pieces that may end anywhere.
    */
   async *events(
     id?: string,
-    options: CallOptions & { type?: TypeName<Tasks>; status?: Status; onGap?: () => void } = {},
+    options: CallOptions & {
+      type?: TypeName<Tasks>;
+      status?: Status;
+      onGap?: () => void;
+      onOutput?: (output: OutputEvent) => void;
+    } = {},
   ): AsyncGenerator<JobEvent, void, undefined> {
-    const { signal, patienceMs = waitPatienceMs, type, status, onGap = () => undefined } = options;
+    const { signal, patienceMs = waitPatienceMs, type, status } = options;
+    const { onGap = () => undefined, onOutput = () => undefined } = options;
     const path = id === undefined ? `v1/events${search({ type, status })}` : `${jobPath(id)}/events`;
     const timeoutMs = Math.max(this.#caller.timeoutMs, leastStreamTimeoutMs);
     const events = follow({
@@ -206,6 +213,7 @@ export class DrayClient<Tasks extends TaskMap<Tasks> = BuiltInTasks> {
       patience: this.#caller.patience({ patienceMs }),
       sleep: (ms) => this.#caller.clock.sleep(ms, signal),
       onGap: id === undefined ? onGap : () => undefined,
+      onOutput,
     });
     for await (const event of events) {
       yield event;

@@ -99,6 +99,20 @@ describe('following events', () => {
     expect(asked).toEqual(['/v1/jobs/j/events -', '/v1/jobs/j/events 1', '/v1/jobs/j/events 2']);
   });
 
+  it('of a job gives what it prints to whoever wants it', async () => {
+    const output = { id: 'j', text: 'half a line' };
+    const { client } = await clientOf([
+      stream(
+        `${event('1', { status: 'in-progress' })}event: output\ndata: ${JSON.stringify(output)}\n\n${event('2', { status: 'completed' })}`,
+        'end',
+      ),
+    ]);
+    const seen: unknown[] = [];
+    const onOutput = (one: unknown): void => void seen.push(one);
+    for await (const { status } of client.events('j', { onOutput })) seen.push(status);
+    expect(seen).toEqual(['in-progress', output, 'completed']);
+  });
+
   it('of a job ends where the server has nothing more', async () => {
     const { client } = await clientOf([
       stream('id: 4\nretry: 10\n\n', 'end'),

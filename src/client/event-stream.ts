@@ -1,5 +1,5 @@
 /** Server-sent events: reading the stream, and coming back to it where it breaks. */
-import type { JobEvent } from '../contract/event.js';
+import type { JobEvent, OutputEvent } from '../contract/event.js';
 import { unexpectedAnswer, type ClientError } from './error.js';
 import type { Patience } from './retry.js';
 import type { Call, Connection } from './transport.js';
@@ -57,6 +57,7 @@ export async function* parseEvents(
  * says that there is nothing more.
  *
  * @param params.onGap told where events were, or may have been, missed.
+ * @param params.onOutput told what the one job prints.
  * @throws ClientError; the signal's reason when aborted.
  */
 export async function* follow(params: {
@@ -65,8 +66,9 @@ export async function* follow(params: {
   patience: Patience;
   sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
   onGap: () => void;
+  onOutput: (output: OutputEvent) => void;
 }): AsyncGenerator<JobEvent, void, undefined> {
-  const { connection, patience, sleep, onGap } = params;
+  const { connection, patience, sleep, onGap, onOutput } = params;
   const { signal } = params.call;
   let lastId: string | undefined;
   let retryMs = 1_000;
@@ -91,6 +93,7 @@ export async function* follow(params: {
         lastId = event.id ?? lastId;
         retryMs = event.retryMs ?? retryMs;
         if (event.name === 'lost') onGap();
+        if (event.name === 'output') onOutput(JSON.parse(event.data) as OutputEvent);
         if (event.name === 'job') yield JSON.parse(event.data) as JobEvent;
       }
     } catch (error) {

@@ -6,7 +6,7 @@ export type { ByteRange, Bytes, OnBytes, Upload } from './bytes.js';
 export type { FilePart } from './multipart.js';
 export type { AnyTasks, BuiltInTasks, JobOf, Submission, TypesOf } from './tasks.js';
 export type { Blob } from '../contract/blob.js';
-export type { JobEvent } from '../contract/event.js';
+export type { JobEvent, OutputEvent } from '../contract/event.js';
 export type { Explanation } from '../contract/explanation.js';
 export type { Job, JobList } from '../contract/job.js';
 export type { BulkChange, BulkChanged, Queue } from '../contract/queue.js';

@@ -7,6 +7,7 @@ import { systemClock } from '../clock.js';
 import type { BlobsPlace } from '../config/blobs-address.js';
 import type { Config } from '../config/options.js';
 import { Autoscaler } from '../control/autoscaler.js';
+import { Projections } from '../control/projections.js';
 import { Reconciler } from '../control/reconciler.js';
 import type { Engine } from '../engine/engine.js';
 import { openSqliteEngine } from '../engine/sqlite/index.js';
@@ -97,6 +98,7 @@ async function startOn(params: {
   };
   const metrics = new Metrics({ clock, shared: { ...shared, counts: () => engine.counts() } });
   const reconciler = new Reconciler({ engine, clock, log });
+  const projections = new Projections({ engine, projections: new Map(), clock, log });
   const disk = diskOf(blobs, folder);
   const retention = createRetention({ engine, blobs, disk, clock, log, config });
   const api = await startApi({
@@ -114,12 +116,14 @@ async function startOn(params: {
   workers.start();
   autoscaler.start();
   retention.start();
+  projections.start();
 
   let closing: Promise<void> | undefined;
   const close = async (drained: Promise<void>): Promise<void> => {
     const kept = Promise.all([autoscaler.stop(), retention.stop()]);
     await api.stop(drained);
     await kept;
+    await projections.stop();
     await reconciler.stop();
     await engine.close();
     await blobs.close();

@@ -1,4 +1,4 @@
-/** The workers of a process: one whose slots are executors, and one for inline tasks where there are any. */
+/** The workers of a process: one whose slots are executors, one for inline tasks, and one for each that has its own slots. */
 import type { Logger } from 'pino';
 import type { BlobStore } from '../blobs/blob-store.js';
 import type { Clock } from '../clock.js';
@@ -76,18 +76,22 @@ export function createWorkers(params: {
     cores,
     createRunner: () => new Executor(executorOptions),
   });
-  const inlineTypes = servedOf({ inline: true });
   const host = { tasks, blobs, clock, memoryLimit: memory };
-  const all = types.length > 0 ? [executors] : [];
-  if (inlineTypes.length > 0) {
-    const inline = create({
-      id: `${id}:inline`,
-      types: inlineTypes,
-      slots: config.inlineSlots,
+  const createInline = (name: string, types: readonly string[], slots: number): Worker =>
+    create({
+      id: `${id}:${name}`,
+      types,
+      slots,
       cores: 1,
       createRunner: () => new InlineRunner({ host, graceMs: leases.cancelGrace }),
     });
-    all.push(inline);
+  const inlineTypes = servedOf({ inline: true });
+  const sharing = inlineTypes.filter((type) => tasks.get(type).slots === undefined);
+  const all = types.length > 0 ? [executors] : [];
+  if (sharing.length > 0) all.push(createInline('inline', sharing, config.inlineSlots));
+  for (const type of inlineTypes) {
+    const { slots } = tasks.get(type);
+    if (slots !== undefined) all.push(createInline(type, [type], slots));
   }
   return {
     executors,

@@ -24,3 +24,13 @@ export const JobEvent = Type.Object(
   { $id: 'JobEvent' },
 );
 export type JobEvent = Static<typeof JobEvent>;
+
+/** The data of each `event: output`, in the stream of one job. */
+export const OutputEvent = Type.Object(
+  {
+    id: JobId,
+    text: Type.String({ description: 'What the job has printed, in a piece that may end anywhere.' }),
+  },
+  { $id: 'OutputEvent' },
+);
+export type OutputEvent = Static<typeof OutputEvent>;

@@ -37,6 +37,12 @@ export const JobFailure = Type.Object({
   code: Type.String({ description: 'A code of the error catalogue, or the task’s own.' }),
   message: Type.String(),
   permanent: Type.Boolean({ description: 'True where a retry cannot help.' }),
+  details: Type.Optional(
+    Type.Record(Type.String(), Type.Unknown(), {
+      description:
+        'What the task says of it beyond that. Blobs that it names are kept as long as the job is.',
+    }),
+  ),
 });
 export type JobFailure = Static<typeof JobFailure>;
 

@@ -1,40 +1,54 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ManualClock } from '../../test/support/manual-clock.js';
 import type { Job } from '../engine/engine.js';
+import { PermanentError } from '../tasks/task.js';
 import { Projections, type Projection } from './projections.js';
 
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-/** Ends that wait to be delivered, and a target that takes what `take` lets through. */
+/** Ends that wait to be delivered, named like `job-1` by their projection, and targets that take what `take` lets through. */
 function harness(ids: readonly string[]) {
   const clock = new ManualClock();
-  const waiting = new Set(ids);
+  const endedAt = clock.now();
+  const waiting = new Map(ids.map((id) => [id, endedAt]));
   const delivered: string[] = [];
+  const tried: string[] = [];
   const warnings: string[] = [];
+  const infos: string[] = [];
   let take: Projection = () => Promise.resolve();
+  const project: Projection = async (job, rest) => {
+    tried.push(job.id);
+    await take(job, rest);
+    delivered.push(job.id);
+  };
   const projections = new Projections({
     clock,
-    log: { info: () => undefined, warn: (message) => warnings.push(message) },
+    log: { info: (message) => infos.push(message), warn: (message) => warnings.push(message) },
     engine: {
-      get: ({ id }) => Promise.resolve(id.startsWith('gone') ? undefined : ({ id } as Job)),
+      get: ({ id }) => {
+        const status = id.includes('redriven') ? 'pending' : 'completed';
+        return Promise.resolve(
+          id.includes('gone') ? undefined : ({ id, status, finishedAt: endedAt } as Job),
+        );
+      },
       projections: ({ limit }) =>
         Promise.resolve(
-          [...waiting].slice(0, limit).map((id) => ({ id, projection: id.split('-')[0]!, mark: id })),
+          [...waiting]
+            .filter(([, at]) => at <= clock.now())
+            .slice(0, limit)
+            .map(([id]) => ({ id, projection: `${id.split('-')[0]!}:of ${id}`, mark: id })),
         ),
-      projected: ({ marks: done }) => {
-        for (const id of done) waiting.delete(id);
+      projected: ({ ends }) => {
+        for (const { mark, againInMs } of ends) {
+          if (againInMs === undefined) waiting.delete(mark);
+          else waiting.set(mark, clock.now() + againInMs);
+        }
         return Promise.resolve();
       },
     },
     projections: new Map([
-      [
-        'job',
-        async (job: Job) => {
-          await take(job);
-          delivered.push(job.id);
-        },
-      ],
-      ['gone', () => Promise.reject(new Error('there is no job to deliver'))],
+      ['job', project],
+      ['other', project],
     ]),
   });
   onTestFinished(() => projections.stop());
@@ -42,7 +56,9 @@ function harness(ids: readonly string[]) {
   return {
     waiting,
     delivered,
+    tried,
     warnings,
+    infos,
     target: (next: Projection) => (take = next),
     passes: async (count: number) => {
       for (let pass = 0; pass < count; pass++) {
@@ -54,7 +70,8 @@ function harness(ids: readonly string[]) {
   };
 }
 
-const jobs = (count: number) => Array.from({ length: count }, (_, index) => `job-${index}`);
+const jobs = (count: number, name = 'job') => Array.from({ length: count }, (_, index) => `${name}-${index}`);
+const seconds = 4; // passes
 
 describe('the ends of jobs', () => {
   it('are delivered, and then noted no more', async () => {
@@ -64,34 +81,70 @@ describe('the ends of jobs', () => {
     expect(waiting.size).toBe(0);
   });
 
-  it('are delivered again and again while the target is away, and none is given up', async () => {
-    const { waiting, delivered, warnings, target, passes } = harness(jobs(3));
-    target(() => Promise.reject(new Error('away')));
-    await passes(100);
-    expect(waiting.size).toBe(3);
-    expect(warnings).toEqual(['ends of jobs could not be delivered']);
-    target(() => Promise.resolve());
+  it('come with what their projection says behind its name', async () => {
+    const { target, passes } = harness(['job-1']);
+    const rests: string[] = [];
+    target((_, rest) => Promise.resolve(void rests.push(rest)));
     await passes(1);
-    expect(delivered).toEqual(jobs(3));
+    expect(rests).toEqual(['of job-1']);
   });
 
-  it('do not wait for one that cannot be delivered, which is given up in the end', async () => {
-    const { waiting, delivered, warnings, target, passes } = harness(['job-bad', ...jobs(300)]);
-    target(({ id }) => (id === 'job-bad' ? Promise.reject(new Error('bad')) : Promise.resolve()));
+  it('rest while their target is away, none is given up, and others go on', async () => {
+    const { waiting, delivered, tried, warnings, infos, target, passes } = harness([
+      ...jobs(600),
+      ...jobs(10, 'other'),
+    ]);
+    target(({ id }) => (id.startsWith('job') ? Promise.reject(new Error('away')) : Promise.resolve()));
+    await passes(14 * seconds);
+    expect(delivered).toEqual(jobs(10, 'other'));
+    expect(tried.length).toBeLessThan(300); // one batch, and no more until they have rested
+    expect(waiting.size).toBe(600);
+    expect(warnings).toEqual(['ends of jobs could not be delivered, and are tried again']);
+    target(() => Promise.resolve());
+    await passes(2 * seconds);
+    expect(waiting.size).toBe(0);
+    expect(infos).toEqual(['ends of jobs are delivered again']);
+  });
+
+  it('do not wait for some that cannot be delivered, which are tried again later and later', async () => {
+    const bad = jobs(8, 'job-bad');
+    const { waiting, delivered, tried, target, passes } = harness([...bad, ...jobs(300)]);
+    target(({ id }) => (id.includes('bad') ? Promise.reject(new Error('bad')) : Promise.resolve()));
     await passes(2);
     expect(delivered).toEqual(jobs(300));
-    expect([...waiting]).toEqual(['job-bad']);
-    for (let index = 0; index < 20; index++) {
-      waiting.add(`job-later-${index}`);
-      await passes(1);
-    }
+    await passes(600 * seconds);
+    expect([...waiting.keys()].toSorted()).toEqual(bad);
+    const tries = tried.filter((id) => id === bad[0]).length;
+    expect(tries).toBeGreaterThan(10);
+    expect(tries).toBeLessThan(20);
+    target(() => Promise.resolve());
+    await passes(61 * seconds);
     expect(waiting.size).toBe(0);
-    expect(warnings.filter((warning) => warning.includes('given up'))).toHaveLength(1);
   });
 
-  it('are done with where the job was removed', async () => {
-    const { waiting, passes } = harness(['gone-1']);
+  it('go on past any number that nobody here delivers', async () => {
+    const { waiting, delivered, warnings, passes } = harness([...jobs(1_000, 'unknown'), ...jobs(5)]);
+    await passes(2);
+    expect(delivered).toEqual(jobs(5));
+    expect(waiting.size).toBe(1_000); // another version may know them
+    expect(warnings).toEqual(['nothing here delivers such ends of jobs']);
+  });
+
+  it('are given up where their target says that it never will take them', async () => {
+    const { waiting, delivered, warnings, target, passes } = harness(jobs(2));
+    target(({ id }) =>
+      id === 'job-0' ? Promise.reject(new PermanentError('no such place')) : Promise.resolve(),
+    );
+    await passes(1);
+    expect(delivered).toEqual(['job-1']);
+    expect(waiting.size).toBe(0);
+    expect(warnings).toEqual(['the end of a job cannot be delivered']);
+  });
+
+  it.each(['job-gone', 'job-redriven'])('are done with where the job is there no more: %s', async (id) => {
+    const { waiting, tried, passes } = harness([id]);
     await passes(1);
     expect(waiting.size).toBe(0);
+    expect(tried).toEqual([]);
   });
 });

@@ -1,54 +1,67 @@
 /** Tells the end of jobs to those who look for it elsewhere: at least once, and never by events, which may be lost. */
 import type { Clock } from '../clock.js';
-import type { Job } from '../engine/engine.js';
-import type { TaskLog } from '../tasks/task.js';
+import type { Engine, Job, UntoldEnd } from '../engine/engine.js';
+import { isFinal } from '../jobs/life-cycle.js';
+import { isPermanent, type TaskLog } from '../tasks/task.js';
 import { Loop } from './loop.js';
 
-/** Where ends of jobs are noted until they are delivered. */
-export interface ProjectedJobs {
-  get(params: { id: string }): Promise<Job | undefined>;
-  /** Jobs that ended and whose end is not delivered; the oldest end first. */
-  projections(params: {
-    limit: number;
-  }): Promise<readonly { readonly id: string; readonly projection: string; readonly mark: string }[]>;
-  /** @param params.marks of the ends that were delivered: a job may have ended again meanwhile. */
-  projected(params: { marks: readonly string[] }): Promise<void>;
-}
-
-/** Delivers the end of a job; again is harmless. */
-export type Projection = (job: Job) => Promise<void>;
+/**
+ * Delivers the end of a job; again is harmless. Where it rejects, the end is delivered again later, as long as the job
+ * is kept; a PermanentError says that it never can be, and gives it up.
+ *
+ * @param rest what the job's projection has behind the name and a colon; '' where there is nothing.
+ */
+export type Projection = (job: Job, rest: string) => Promise<void>;
 
 const intervalMs = 250;
 const batch = 256;
-/** So many of those that could not be delivered are passed over in one reading. */
-const mostFailing = 1_024;
-/** A job that cannot be delivered so often, while others can, is given up. */
-const mostTries = 20;
+/** An end that could not be delivered is tried again after about as long as it has waited, within these bounds, in ms. */
+const again = { least: 1_000, most: 60_000 };
+/** Where so many fail at once and none gets through it is no job's fault: then all of that name rest, in ms. */
+const away = { from: 16, restMs: 15_000 };
+/** A later version, or another option, may know the name. In ms. */
+const unknownMs = 60_000;
+/** Of each name something is said at most so often, in ms. */
+const warnMs = 60_000;
+
+interface Named extends UntoldEnd {
+  readonly rest: string;
+}
+
+/** An end that was not delivered, and why. */
+interface Missed {
+  readonly end: UntoldEnd;
+  readonly waitedMs: number;
+  readonly error: unknown;
+}
 
 export class Projections {
-  readonly #engine: ProjectedJobs;
+  readonly #engine: Pick<Engine, 'get' | 'projections' | 'projected'>;
   readonly #projections: ReadonlyMap<string, Projection>;
+  readonly #clock: Clock;
   readonly #log: TaskLog;
   readonly #loop: Loop;
-  /** By job: how often it could not be delivered while others could. */
-  readonly #failing = new Map<string, number>();
-  #trouble = false;
+  /** Of names, until when they rest, and until when nothing more is said of them, by the monotonic clock. */
+  readonly #resting = new Map<string, number>();
+  readonly #silent = new Map<string, number>();
 
   constructor(params: {
-    engine: ProjectedJobs;
-    /** By their names. */
+    engine: Pick<Engine, 'get' | 'projections' | 'projected'>;
+    /** By their names, which have no colon. */
     projections: ReadonlyMap<string, Projection>;
     clock: Clock;
     log: TaskLog;
   }) {
     this.#engine = params.engine;
     this.#projections = params.projections;
+    this.#clock = params.clock;
     this.#log = params.log;
-    this.#loop = new Loop({ clock: params.clock, intervalMs, pass: () => this.#tryPass() });
+    this.#loop = new Loop({ clock: params.clock, intervalMs, pass: () => this.#pass() });
   }
 
+  /** Where nothing is delivered here, nothing is read. */
   start(): void {
-    void this.#loop.start();
+    if (this.#projections.size > 0) void this.#loop.start();
   }
 
   /** Waits for the deliveries in flight. */
@@ -56,48 +69,93 @@ export class Projections {
     return this.#loop.stop();
   }
 
-  async #tryPass(): Promise<void> {
+  async #pass(): Promise<void> {
     try {
       while ((await this.#deliverSome()) === batch && this.#loop.running);
-      if (this.#trouble) this.#log.info('ends of jobs are delivered again');
-      this.#trouble = false;
     } catch (error) {
-      if (!this.#trouble) this.#log.warn('ends of jobs could not be delivered', { error: String(error) });
-      this.#trouble = true;
+      this.#warn('', 'the store does not say which ends of jobs are to be delivered', {
+        error: String(error),
+      });
     }
   }
 
-  /** @returns how many were delivered. @throws the first failure where none was. */
+  /** @returns how many there were: each is delivered or put off, so that none keeps those behind it waiting. */
   async #deliverSome(): Promise<number> {
-    const limit = batch + Math.min(mostFailing, this.#failing.size);
-    const found = await this.#engine.projections({ limit });
-    const outcomes = await Promise.allSettled(found.map((one) => this.#deliver(one)));
-    const failed = found.filter((_, index) => outcomes[index]!.status === 'rejected');
-    const done = found.filter((_, index) => outcomes[index]!.status === 'fulfilled');
-    // Where nothing gets through it is no job's fault.
-    if (failed.length > 0 && done.length === 0) {
-      throw (outcomes.find(({ status }) => status === 'rejected') as PromiseRejectedResult).reason;
+    const found = await this.#engine.projections({ limit: batch });
+    const byName = new Map<string, Named[]>();
+    for (const end of found) {
+      const [name = ''] = end.projection.split(':', 1);
+      const named = { ...end, rest: end.projection.slice(name.length + 1) };
+      byName.set(name, [...(byName.get(name) ?? []), named]);
     }
-    const givenUp = failed.filter(({ id }) => this.#failed(id));
-    const told = [...done, ...givenUp];
-    if (told.length > 0) await this.#engine.projected({ marks: told.map(({ mark }) => mark) });
-    for (const { id } of told) this.#failing.delete(id);
-    return Math.min(batch, done.length);
+    // All have ended before the next reading, also where the store goes away under one of them.
+    const outcomes = await Promise.allSettled(
+      [...byName].map(([name, ends]) => this.#deliverAll(name, ends)),
+    );
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed) throw failed.reason;
+    return found.length;
   }
 
-  async #deliver({ id, projection }: { id: string; projection: string }): Promise<void> {
-    const deliver = this.#projections.get(projection);
-    if (!deliver) throw new Error(`nothing here delivers "${projection}"`);
-    const job = await this.#engine.get({ id });
-    if (job) await deliver(job);
+  async #deliverAll(name: string, ends: readonly Named[]): Promise<void> {
+    const projection = this.#projections.get(name);
+    if (!projection) {
+      this.#warn('', 'nothing here delivers such ends of jobs', { projection: name, jobs: ends.length });
+      return this.#putOff(ends, unknownMs);
+    }
+    const restMs = (this.#resting.get(name) ?? -Infinity) - this.#clock.monotonic();
+    if (restMs > 0) return this.#putOff(ends, restMs);
+    const jobs = await Promise.all(ends.map(({ id }) => this.#engine.get({ id })));
+    const missed = await Promise.all(ends.map((end, at) => this.#deliver(projection, end, jobs[at])));
+    const done = ends.filter((_, at) => !missed[at]);
+    if (done.length > 0) await this.#engine.projected({ ends: done.map(({ mark }) => ({ mark })) });
+    const failed = missed.filter((one) => one !== undefined);
+    if (failed.length > 0) await this.#tryAgain(name, failed, { isAway: done.length === 0 });
+    else if (this.#resting.delete(name))
+      this.#log.info('ends of jobs are delivered again', { projection: name });
   }
 
-  /** @returns true where it is given up. */
-  #failed(id: string): boolean {
-    const tries = (this.#failing.get(id) ?? 0) + 1;
-    this.#failing.set(id, tries);
-    if (tries < mostTries) return false;
-    this.#log.warn('the end of a job cannot be delivered, and is given up', { job: id, tries });
-    return true;
+  /** @returns undefined where the end is done with: delivered, given up, or of a job that was removed or re-driven. */
+  async #deliver(projection: Projection, end: Named, job: Job | undefined): Promise<Missed | undefined> {
+    try {
+      if (job && isFinal(job.status)) await projection(job, end.rest);
+      return undefined;
+    } catch (error) {
+      const waitedMs = this.#clock.now() - (job?.finishedAt ?? 0);
+      if (!isPermanent(error)) return { end, waitedMs, error };
+      this.#log.warn('the end of a job cannot be delivered', { job: end.id, error: error.message });
+      return undefined;
+    }
+  }
+
+  async #tryAgain(name: string, missed: readonly Missed[], { isAway }: { isAway: boolean }): Promise<void> {
+    const [{ end, error }] = missed as readonly [Missed, ...Missed[]];
+    const about = { projection: name, jobs: missed.length, job: end.id, error: String(error) };
+    this.#warn(name, 'ends of jobs could not be delivered, and are tried again', about);
+    if (isAway && missed.length >= away.from) {
+      this.#resting.set(name, this.#clock.monotonic() + away.restMs);
+      return this.#putOff(
+        missed.map((one) => one.end),
+        away.restMs,
+      );
+    }
+    await this.#engine.projected({
+      ends: missed.map((one) => ({
+        mark: one.end.mark,
+        againInMs: Math.min(again.most, Math.max(again.least, one.waitedMs)),
+      })),
+    });
+  }
+
+  #putOff(ends: readonly UntoldEnd[], ms: number): Promise<void> {
+    const againInMs = Math.max(intervalMs, ms);
+    return this.#engine.projected({ ends: ends.map(({ mark }) => ({ mark, againInMs })) });
+  }
+
+  #warn(name: string, message: string, details: Record<string, unknown>): void {
+    const now = this.#clock.monotonic();
+    if (now < (this.#silent.get(name) ?? -Infinity)) return;
+    this.#silent.set(name, now + warnMs);
+    this.#log.warn(message, details);
   }
 }

@@ -17,6 +17,8 @@ export interface Failure {
   readonly code: string;
   readonly message: string;
   readonly permanent: boolean;
+  /** What the task says of it beyond that, as JSON at most `limits.errorDetails`. */
+  readonly details?: Readonly<Record<string, unknown>>;
 }
 
 export interface Progress {
@@ -57,7 +59,10 @@ export interface NewJob {
   readonly labels: Readonly<Record<string, string>>;
   /** The blobs that the input names, and the one that holds it: `prune` leaves them while the job is there. */
   readonly blobs: readonly string[];
-  /** By whom the end of the job is told elsewhere, in deployments of several machines; see ClusterEngine. */
+  /**
+   * By whom the end of the job is told elsewhere: `name`, or `name:rest` where `rest` is for the one of that name, at
+   * most `limits.projection` bytes in all. See src/control/projections.ts.
+   */
   readonly projection?: string;
 }
 
@@ -107,6 +112,16 @@ export interface JobEvent {
   readonly type: string;
   readonly status: Status;
   readonly version: number;
+}
+
+/** The end of a job that is to be told elsewhere, and was not yet. */
+export interface UntoldEnd {
+  /** The job's id. */
+  readonly id: string;
+  /** As it was submitted. */
+  readonly projection: string;
+  /** Of this end: a job that is re-driven ends anew. */
+  readonly mark: string;
 }
 
 /** What there is of one type, and what has happened to it. */
@@ -224,6 +239,8 @@ export interface Engine {
     retryInMs?: number;
     peakMemory?: number;
     ranMs?: number;
+    /** The blobs that the error names: the job keeps them, also where it runs again. */
+    blobs?: readonly string[];
   }): Promise<Outcome>;
 
   /** in-progress → pending, uncounted: the worker hands the job back unfinished. */
@@ -273,6 +290,16 @@ export interface Engine {
   subscribe(listener: (event: JobEvent) => void): () => void;
 
   /**
+   * Passes on what a running job prints to those who listen to it right now, of whichever process. Best effort: stored
+   * nowhere, and never an error.
+   * @param params.text at most some KiB: whoever calls bounds how much it is.
+   */
+  tell(params: { id: string; text: string }): void;
+
+  /** Calls `listener` with what the job prints from now on. @returns the function that ends it. */
+  listen(params: { id: string; listener: (text: string) => void }): () => void;
+
+  /**
    * Releases due jobs, then expires leases that ran out, and goes on where a key had so many free places that they
    * could not be filled at once. Safe to call at any time, from several places at once.
    * @returns how many of each, and in how many ms the next scheduled job is due, where one is.
@@ -292,6 +319,15 @@ export interface Engine {
 
   /** Those of the blobs that no job uses. */
   unusedBlobs(params: { blobs: readonly string[] }): Promise<readonly string[]>;
+
+  /**
+   * Ends of jobs with a projection that are to be told elsewhere, and may be now: the oldest end first, among which
+   * those that had been put off have no certain place. An end stays until it is told, or its job is re-driven or removed.
+   */
+  projections(params: { limit: number }): Promise<readonly UntoldEnd[]>;
+
+  /** These ends were told, or are put off by `againInMs`. What is not to be told any more is passed over. */
+  projected(params: { ends: readonly { mark: string; againInMs?: number }[] }): Promise<void>;
 
   /** Resolves when the store answers. */
   ping(): Promise<void>;

@@ -15,13 +15,14 @@ interface Topic {
   /** With what was sent to each last. */
   readonly streams: Map<EventStream, string>;
   readonly cancelTimer: CancelTimer;
+  readonly stopListening: () => void;
   reading: boolean;
   /** Something happened while the job was being read. */
   again: boolean;
 }
 
 export class EventHub {
-  readonly #engine: Pick<Engine, 'get' | 'subscribe'>;
+  readonly #engine: Pick<Engine, 'get' | 'listen' | 'subscribe'>;
   readonly #clock: Clock;
   readonly #topics = new Map<string, Topic>();
   readonly #streams = new Map<EventStream, ((event: JobEvent) => boolean) | undefined>();
@@ -29,7 +30,7 @@ export class EventHub {
   #stopBeating: CancelTimer | undefined;
   #closed = false;
 
-  constructor(engine: Pick<Engine, 'get' | 'subscribe'>, clock: Clock) {
+  constructor(engine: Pick<Engine, 'get' | 'listen' | 'subscribe'>, clock: Clock) {
     this.#engine = engine;
     this.#clock = clock;
   }
@@ -119,6 +120,12 @@ export class EventHub {
     const topic: Topic = {
       streams: new Map(),
       cancelTimer: this.#clock.every(rereadMs, () => this.#refresh(id, topic)),
+      stopListening: this.#engine.listen({
+        id,
+        listener: (text) => {
+          for (const stream of topic.streams.keys()) stream.sendOutput(id, text);
+        },
+      }),
       reading: false,
       again: false,
     };
@@ -128,6 +135,7 @@ export class EventHub {
 
   #forget(id: string, topic: Topic): void {
     topic.cancelTimer();
+    topic.stopListening();
     if (this.#topics.get(id) === topic) this.#topics.delete(id);
   }
 

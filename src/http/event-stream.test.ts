@@ -46,6 +46,28 @@ describe('a stream of events', () => {
     expect(sent).toBeLessThan(500);
   });
 
+  it('gives output its place before the last change of state, and only some of it to a slow client', async () => {
+    const stream = new EventStream();
+    const piece = 'x'.repeat(1_000);
+    for (let count = 0; count < 500; count++) stream.sendOutput('a', piece);
+    stream.send('a', event('a', 2));
+    expect(stream.readableLength).toBeLessThan(20_000);
+    stream.finish();
+    const text = await readAll(stream);
+    const parts = [...text.matchAll(/^event: (\w+)\n(?:id: .*\n)?data: (.*)$/gm)];
+    expect(parts.at(-1)![1]).toBe('job');
+    const output = parts
+      .filter(([, name]) => name === 'output')
+      .map(([, , data]) => JSON.parse(data!) as { id: string; text: string });
+    expect(new Set(output.map(({ id }) => id))).toEqual(new Set(['a']));
+    const printed = output.map((one) => one.text).join('');
+    const [, leftOut] = /\n\[(\d+) characters were left out here: the connection is too slow\]\n$/.exec(
+      printed,
+    )!;
+    expect(printed.split('x').length - 1 + Number(leftOut)).toBe(500_000);
+    expect(text.length).toBeLessThan(100_000);
+  });
+
   it('beats only where nothing waits to be read', async () => {
     const stream = new EventStream();
     stream.beat();

@@ -40,6 +40,10 @@ export const limits = {
   checkedAtStart: 256 * MiB,
   /** How far the jobs before a waiting one are counted. */
   ahead: 10_000,
+  /** The details of an error, as JSON. */
+  errorDetails: 8 * KiB,
+  /** The name of a projection with what it is given. */
+  projection: KiB,
   /** An attempt's history entries kept per job, newest last. */
   history: 20,
 } as const;

@@ -41,7 +41,7 @@ export async function admit(
     type: request.type,
     input: payload,
     retry: { ...defaultRetry, ...request.retry },
-    timeoutMs: request.timeoutMs ?? limits.timeout.default,
+    timeoutMs: request.timeoutMs ?? timeoutOf(task, input),
     work: task.work ? wholeWork(task.work(input)) : 1,
     priority: request.priority ?? 'normal',
     ...(runAt === undefined ? {} : { runAt }),
@@ -59,6 +59,12 @@ async function admitInput(task: Task, given: unknown, blobs: BlobStore): Promise
     if (!isPermanent(error)) throw error;
     throw new DrayError('invalid-request', `input: ${error.message}`, { field: 'input', cause: error });
   }
+}
+
+/** A task's own reckoning may give any number. */
+function timeoutOf(task: Task, input: unknown): number {
+  const ms = Math.round(task.timeoutMs?.(input) ?? limits.timeout.default);
+  return Number.isNaN(ms) ? limits.timeout.default : Math.min(limits.timeout.max, Math.max(1, ms));
 }
 
 /** The store keeps whole numbers; a task's own reckoning may give any. */

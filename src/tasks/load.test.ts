@@ -57,6 +57,13 @@ describe('a module of tasks', () => {
     ['has a task without run', `export default [{ type: 'a', input: {}, output: {} }]`, /its run must be/],
     ['has an admit that is none', `export default ${task('a', 'admit: 1')}`, /its admit must be/],
     ['says inline in another way', `export default ${task('a', "inline: 'yes'")}`, /its inline must be/],
+    ['has no whole slots', `export default ${task('a', 'inline: true, slots: 0')}`, /its slots must be/],
+    [
+      'has slots and is not inline',
+      `export default ${task('a', 'slots: 2')}`,
+      /only an inline task has slots/,
+    ],
+    ['has a timeoutMs that is none', `export default ${task('a', 'timeoutMs: 5')}`, /its timeoutMs must be/],
     [
       'has a schema that cannot be compiled',
       `export default { ...${task('a')}, output: { type: 'string', pattern: '(' } }`,

@@ -76,13 +76,18 @@ function checked(value: unknown, name: string): Task {
     if (typeof task[schema] !== 'object' || task[schema] === null)
       throw refuse(`its ${schema} must be a schema`);
   }
-  for (const method of ['run', 'admit', 'work', 'represent']) {
+  for (const method of ['run', 'admit', 'work', 'timeoutMs', 'represent']) {
     const given = task[method];
     if (typeof given !== 'function' && (given !== undefined || method === 'run')) {
       throw refuse(`its ${method} must be a function`);
     }
   }
   if (typeof (task['inline'] ?? false) !== 'boolean') throw refuse('its inline must be true or false');
+  const slots = task['slots'] ?? 1;
+  if (!Number.isInteger(slots) || (slots as number) < 1)
+    throw refuse('its slots must be a whole number from 1 on');
+  if (task['slots'] !== undefined && task['inline'] !== true)
+    throw refuse('only an inline task has slots of its own; executors are shared by all others');
   return value as Task;
 }
 

@@ -7,6 +7,8 @@ import type { Static, TSchema } from 'typebox';
 import type { BlobStore, BlobWriter } from '../blobs/blob-store.js';
 import type { ValueSink } from '../json/sink.js';
 
+export { stopReasonOf, type StopReason } from './stopped.js';
+
 export type TaskLog = Log;
 
 /** The blobs as tasks may use them. */
@@ -18,8 +20,8 @@ export interface TaskContext {
   /** 1-based. */
   readonly attempt: number;
   /**
-   * Aborts on cancel, timeout, lost lease and drain, with an AbortError. What goes on after a grace period of 2 s is
-   * lost: an executor is killed, an inline attempt is given up.
+   * Aborts on cancel, timeout, lost lease and drain, with an AbortError; `stopReasonOf` tells which. What goes on after
+   * a grace period of 2 s is lost: an executor is killed, an inline attempt is given up.
    */
   readonly signal: AbortSignal;
   /**
@@ -34,6 +36,11 @@ export interface TaskContext {
   readonly threads: () => number;
   /** Seen by those who watch the job. `fraction` is in [0, 1]. Cheap: call it as often as you like. */
   readonly progress: (fraction: number, message?: string) => void;
+  /**
+   * Passes text on to those who watch the job right now, as a program prints it: with its line ends, in pieces of any
+   * size. Best effort and stored nowhere; what is beyond 64 Ki characters in a second is left out.
+   */
+  readonly output: (text: string) => void;
 }
 
 /** What `admit` may use. */
@@ -77,6 +84,11 @@ export interface Task<I extends TSchema = TSchema, O extends TSchema = TSchema> 
    */
   readonly inline?: boolean;
   /**
+   * Of an inline task: so many of its jobs run at a time in each process, in slots of its own. They take none from
+   * other inline tasks, and those none from it.
+   */
+  readonly slots?: number;
+  /**
    * Checks what a schema cannot say, before the job is queued, and returns the input to store. It may look at
    * blobs that the input names. Throw PermanentError to refuse: the client gets its message with status 400.
    * @throws DrayError with a 4xx code that names the field.
@@ -87,6 +99,8 @@ export interface Task<I extends TSchema = TSchema, O extends TSchema = TSchema> 
    * included. How long a unit takes is measured; queues are weighed by it. By default every job is 1.
    */
   work?(input: Static<I>): number;
+  /** How long an attempt may take where the submission does not say, in ms; by default an hour, and at most 7 days. */
+  timeoutMs?(input: Static<I>): number;
   /** Fields of the input that are read as a stream, for values too large to hold. */
   readonly fields?: Readonly<Record<string, FieldReader>>;
   /**
@@ -108,17 +122,28 @@ const mark = Symbol.for('dray.PermanentError');
 /** Thrown by a task where no retry can help. */
 export class PermanentError extends Error {
   readonly code: string;
+  readonly details: Readonly<Record<string, unknown>> | undefined;
   readonly [mark] = true;
 
-  /** @param options.code what the job's error is to carry, 1 to 64 characters; by default `task-refused`. */
-  constructor(message: string, options?: { code?: string; cause?: unknown }) {
+  /**
+   * @param options.code what the job's error is to carry, 1 to 64 characters; by default `task-refused`.
+   * @param options.details what else it is to carry, a JSON object of at most 8 KiB; the blobs that it names as
+   * `{"blob": id}` are kept as long as the job is.
+   */
+  constructor(
+    message: string,
+    options?: { code?: string; details?: Readonly<Record<string, unknown>>; cause?: unknown },
+  ) {
     super(message, options?.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'PermanentError';
     this.code = options?.code ?? 'task-refused';
+    this.details = options?.details;
   }
 }
 
-/** The code is what the caller gave, which in JavaScript may be anything. */
-export function isPermanent(error: unknown): error is Error & { readonly code: unknown } {
+/** Code and details are what the caller gave, which in JavaScript may be anything. */
+export function isPermanent(
+  error: unknown,
+): error is Error & { readonly code: unknown; readonly details?: unknown } {
   return error instanceof Error && mark in error;
 }

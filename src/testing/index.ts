@@ -5,7 +5,7 @@ import { systemClock } from '../clock.js';
 import { leases } from '../jobs/limits.js';
 import { admit } from '../tasks/admission.js';
 import { TaskRegistry } from '../tasks/registry.js';
-import { stopped } from '../tasks/stopped.js';
+import { stopped, type StopReason } from '../tasks/stopped.js';
 import type { Task } from '../tasks/task.js';
 import { MemoryBlobs } from './memory-blobs.js';
 import { taskContext, type RecordedLog, type RecordedProgress } from './task-context.js';
@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly attempt?: number;
   /** Aborts the attempt, as a cancel or a timeout would. */
   readonly signal?: AbortSignal;
+  /** Why the attempt is told that it is stopped, `cancelled` by default. */
+  readonly stopReason?: StopReason;
   /** Bytes that the task is told it may use, 1 GiB by default; nothing watches them here. */
   readonly memoryLimit?: number;
   /** Called as the task reports progress: a moment to abort at, for instance. */
@@ -31,6 +33,8 @@ export interface TaskRun<O> {
   readonly output: O;
   readonly progress: readonly RecordedProgress[];
   readonly logs: readonly RecordedLog[];
+  /** What the task gave to `output` of its context, as one text. */
+  readonly printed: string;
   readonly blobs: MemoryBlobs;
 }
 
@@ -53,25 +57,26 @@ export async function runTask<I extends TSchema, O extends TSchema>(
   const job = await admit({ type, input: throughJson(input) }, { tasks, blobs, clock: systemClock });
   const context = taskContext({ ...options, blobs });
   const admitted = (await loadPayload(blobs, job.input)) as Static<I>;
-  const output = await abortable(options.signal, context.controller, () => task.run(admitted, context));
+  const output = await abortable(options, context.controller, () => task.run(admitted, context));
   tasks.checkOutput(type, output);
   return {
     output: throughJson(output) as Static<O>,
     progress: context.reported,
     logs: context.logged,
+    printed: context.printed.join(''),
     blobs,
   };
 }
 
 async function abortable<T>(
-  signal: AbortSignal | undefined,
+  { signal, stopReason = 'cancelled' }: Pick<RunOptions, 'signal' | 'stopReason'>,
   controller: AbortController,
   run: () => T | Promise<T>,
 ): Promise<T> {
   const ended = new AbortController();
   const givenUp = new Promise<never>((_resolve, reject) => {
     const abort = (): void => {
-      controller.abort(stopped('the test aborted it'));
+      controller.abort(stopped(stopReason));
       const message = `the task went on for ${leases.cancelGrace} ms after its signal had aborted`;
       const cancelTimer = systemClock.after(leases.cancelGrace, () => reject(new Error(message)));
       ended.signal.addEventListener('abort', cancelTimer);

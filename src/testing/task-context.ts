@@ -20,6 +20,8 @@ export interface RecordedLog {
 export interface RecordedContext extends TaskContext {
   readonly reported: readonly RecordedProgress[];
   readonly logged: readonly RecordedLog[];
+  /** What the task gave to `output`. */
+  readonly printed: readonly string[];
   /** Aborts the attempt. */
   readonly controller: AbortController;
 }
@@ -37,6 +39,7 @@ export function taskContext(given: GivenContext = {}): RecordedContext {
   const controller = new AbortController();
   const reported: RecordedProgress[] = [];
   const logged: RecordedLog[] = [];
+  const printed: string[] = [];
   const log =
     (level: RecordedLog['level']) =>
     (message: string, details?: Record<string, unknown>): void =>
@@ -53,8 +56,10 @@ export function taskContext(given: GivenContext = {}): RecordedContext {
       reported.push({ fraction, ...(message !== undefined && { message }) });
       given.onProgress?.(fraction, message);
     },
+    output: (text) => void printed.push(text),
     reported,
     logged,
+    printed,
     controller,
   };
 }

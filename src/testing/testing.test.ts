@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../clock.js';
-import { defineTask, PermanentError } from '../tasks/task.js';
+import { defineTask, PermanentError, stopReasonOf } from '../tasks/task.js';
 import { MemoryBlobs, runTask } from './index.js';
 
 const double = defineTask({
@@ -89,6 +89,33 @@ describe('a task that is run without a server', () => {
     const onProgress = (): void => abort.abort();
     const run = runTask(waiting(true), {}, { signal: abort.signal, onProgress });
     await expect(run).rejects.toMatchObject({ name: 'AbortError' });
+  });
+
+  it('leaves what it printed', async () => {
+    const task = defineTask({
+      ...double,
+      run: (_input, { output }) => {
+        output('half a ');
+        output('line\n');
+        return { twice: 0 };
+      },
+    });
+    expect((await runTask(task, { n: 1 })).printed).toBe('half a line\n');
+  });
+
+  it.each([undefined, 'drain'] as const)('is told why it is stopped: %s', async (stopReason) => {
+    const abort = new AbortController();
+    let told: unknown;
+    const task = defineTask({
+      ...double,
+      run: (_input, { signal }) => {
+        abort.abort();
+        told = stopReasonOf(signal);
+        return { twice: 0 };
+      },
+    });
+    await runTask(task, { n: 1 }, { signal: abort.signal, ...(stopReason && { stopReason }) });
+    expect(told).toBe(stopReason ?? 'cancelled');
   });
 
   it('fails when it goes on after its signal has aborted', async () => {

@@ -3,9 +3,10 @@ import type { Clock } from '../clock.js';
 import type { EndedAttempt, Engine, Failure, Lease, Outcome, Progress } from '../engine/engine.js';
 import { DrayError } from '../jobs/errors.js';
 import { afterFailure } from '../jobs/retry.js';
+import type { StopReason } from '../tasks/stopped.js';
 import type { TaskLog } from '../tasks/task.js';
 import type { RunnerPool } from './runner-pool.js';
-import { Stop, type RunOutcome, type StopReason } from './runner.js';
+import { Stop, type RunOutcome } from './runner.js';
 
 /** How often, and how many times, a final write is tried while the store does not take it. */
 const writeRetryMs = 500;
@@ -106,6 +107,10 @@ export class Attempt {
             cancelTimeout = this.#clock.after(job.timeoutMs, () => this.stop('timeout'));
           },
           onProgress: (progress) => (this.#progress = progress),
+          onOutput: (text) => {
+            // What an inline task that was given up still prints is nobody's.
+            if (this.#ranMs === undefined) this.#engine.tell({ id: job.id, text });
+          },
           log: () => this.#log,
         },
       );
@@ -160,10 +165,10 @@ export class Attempt {
     if (this.#outcome === 'released' || run.kind === 'returned') {
       return this.#persist(() => this.#engine.release({ id: job.id, token }));
     }
-    const error: Failure =
-      this.#stop.reason === 'timeout'
-        ? { code: 'timeout', message: `the attempt took longer than ${job.timeoutMs} ms`, permanent: false }
-        : run.failure;
+    const timeout = { code: 'timeout', message: `the attempt took longer than ${job.timeoutMs} ms` };
+    const isTimeout = this.#stop.reason === 'timeout';
+    const error: Failure = isTimeout ? { ...timeout, permanent: false } : run.failure;
+    const blobs = run.kind === 'failed' && !isTimeout ? run.blobs : undefined;
     const next = afterFailure({
       attempt: job.attempt,
       maxAttempts: job.maxAttempts,
@@ -172,7 +177,12 @@ export class Attempt {
       random: this.#clock.random(),
     });
     return this.#persist(() =>
-      this.#engine.fail({ ...end, error, ...(next.kind === 'retry' ? { retryInMs: next.delayMs } : {}) }),
+      this.#engine.fail({
+        ...end,
+        error,
+        ...(blobs && { blobs }),
+        ...(next.kind === 'retry' && { retryInMs: next.delayMs }),
+      }),
     );
   }
 

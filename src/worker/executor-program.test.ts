@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/support/manual-clock.js';
 import { eventually } from '../../test/support/eventually.js';
 import { TaskRegistry } from '../tasks/registry.js';
-import type { TaskContext } from '../tasks/task.js';
+import { stopReasonOf, type StopReason, type TaskContext } from '../tasks/task.js';
 import { MemoryBlobs } from '../testing/memory-blobs.js';
 import { serveExecutor } from './executor-program.js';
 import type { FromExecutor, RunMessage, ToExecutor } from './protocol.js';
@@ -11,6 +11,7 @@ import type { FromExecutor, RunMessage, ToExecutor } from './protocol.js';
 function serve() {
   const began: number[] = [];
   const threads: number[] = [];
+  const reasons: (StopReason | undefined)[] = [];
   const ends = new Map<number, () => void>();
   const task = {
     type: 'any',
@@ -23,7 +24,10 @@ function serve() {
           threads.push(context.threads());
           resolve(context.attempt);
         });
-        context.signal.addEventListener('abort', () => reject(context.signal.reason as Error));
+        context.signal.addEventListener('abort', () => {
+          reasons.push(stopReasonOf(context.signal));
+          reject(context.signal.reason as Error);
+        });
       }),
   };
   const said: FromExecutor[] = [];
@@ -48,6 +52,7 @@ function serve() {
   return {
     began,
     threads,
+    reasons,
     said,
     tell: (message: ToExecutor) => tell(message),
     runs: (...numbers: number[]) => tell({ kind: 'run', runs: numbers.map(run) }),
@@ -101,7 +106,7 @@ describe('the program of an executor', () => {
   });
 
   it('aborts the run that is stopped in its turn, with the reason, and goes on with the next', async () => {
-    const { runs, begun, end, heard, tell } = serve();
+    const { runs, begun, end, heard, reasons, tell } = serve();
     runs(1, 2);
     await begun(1);
     tell({ kind: 'stop', run: 1, reason: 'timeout' });
@@ -113,6 +118,7 @@ describe('the program of an executor', () => {
       { kind: 'failed', run: 1, failure: { message } },
       { kind: 'done', run: 2 },
     ]);
+    expect(reasons).toEqual(['timeout']);
   });
 
   it('takes a stop of what has ended for none of the next', async () => {

@@ -11,7 +11,7 @@ import { DrayError } from '../jobs/errors.js';
 import { MiB } from '../jobs/limits.js';
 import type { FromExecutor, RunMessage, RunReport, RunRequest, ToExecutor } from './protocol.js';
 import { memoryInterval, residentMemory } from './resident-memory.js';
-import type { Runner, RunObserver, RunOutcome } from './runner.js';
+import { pass, type Runner, type RunObserver, type RunOutcome } from './runner.js';
 
 export interface ExecutorOptions {
   /** The script that the child runs. */
@@ -202,10 +202,8 @@ export class Executor implements Runner {
   }
 
   #hear(run: Run, report: RunReport): void {
-    if (report.kind === 'progress' || report.kind === 'log') {
-      if (run.told) return;
-      if (report.kind === 'progress') run.observer.onProgress(report.progress);
-      else run.observer.log()[report.level](report.message, report.details);
+    if (report.kind === 'progress' || report.kind === 'output' || report.kind === 'log') {
+      if (!run.told) pass(report, run.observer);
       return;
     }
     const wasCurrent = run === this.#current();

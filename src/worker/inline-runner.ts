@@ -6,7 +6,7 @@
 import { stopped } from '../tasks/stopped.js';
 import type { RunRequest } from './protocol.js';
 import { runTask, type TaskHost } from './run-task.js';
-import { Stop, type Runner, type RunObserver, type RunOutcome } from './runner.js';
+import { pass, Stop, type Runner, type RunObserver, type RunOutcome } from './runner.js';
 
 export class InlineRunner implements Runner {
   readonly usable = true;
@@ -21,7 +21,8 @@ export class InlineRunner implements Runner {
     this.#graceMs = params.graceMs;
   }
 
-  run(request: RunRequest, { stop: asked, onStart, onProgress, log }: RunObserver): Promise<RunOutcome> {
+  run(request: RunRequest, observer: RunObserver): Promise<RunOutcome> {
+    const { stop: asked, onStart, log } = observer;
     const { clock } = this.#host;
     const signal = new LazySignal();
     const givenUp = new Stop();
@@ -41,15 +42,12 @@ export class InlineRunner implements Runner {
       onStart();
       asked.listen(() => {
         cancelGrace = clock.after(this.#graceMs, giveUp);
-        signal.abort(stopped(String(asked.reason)));
+        signal.abort(stopped(asked.reason!));
       });
       const run = runTask(this.#host, request, {
         signal: () => signal.get(),
         threads: () => 1,
-        say: (news) => {
-          if (news.kind === 'progress') onProgress(news.progress);
-          else log()[news.level](news.message, news.details);
-        },
+        say: (news) => pass(news, observer),
         givenUp,
       });
       void run.then(end);

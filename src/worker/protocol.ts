@@ -1,6 +1,7 @@
 /** What worker and executor say to each other over the child process's channel, as JSON. */
 import type { Failure, Progress } from '../engine/engine.js';
 import type { Payload } from '../jobs/payload.js';
+import type { StopReason } from '../tasks/stopped.js';
 
 export interface RunRequest {
   readonly jobId: string;
@@ -19,7 +20,7 @@ export type ToExecutor =
   /** Runs to do one after the other, behind those that it has. */
   | { readonly kind: 'run'; readonly runs: readonly RunMessage[] }
   /** Ends the run if it has begun, and drops it if it has not. */
-  | { readonly kind: 'stop'; readonly run: number; readonly reason: string }
+  | { readonly kind: 'stop'; readonly run: number; readonly reason: StopReason }
   | { readonly kind: 'threads'; readonly threads: number };
 
 export type FromExecutor = { readonly kind: 'ready' } | (RunReport & { readonly run: number });
@@ -30,6 +31,7 @@ export type RunReport = RunNews | (RunEnd & { readonly ms: number }) | { readonl
 /** What a run says on its way. */
 export type RunNews =
   | { readonly kind: 'progress'; readonly progress: Progress }
+  | { readonly kind: 'output'; readonly text: string }
   | {
       readonly kind: 'log';
       readonly level: 'info' | 'warn';
@@ -44,4 +46,9 @@ export type RunEnd =
       /** Those that the result names, and the one that holds it. */
       readonly blobs: readonly string[];
     }
-  | { readonly kind: 'failed'; readonly failure: Failure };
+  | {
+      readonly kind: 'failed';
+      readonly failure: Failure;
+      /** Those that its details name. */
+      readonly blobs?: readonly string[];
+    };

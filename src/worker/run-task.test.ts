@@ -68,9 +68,39 @@ describe('a run of a task', () => {
     expect(end).toMatchObject({ kind: 'failed', failure });
   });
 
+  it('that refuses may give details, whose blobs the job keeps', async () => {
+    const blob = '0190a0a0-0000-7000-8000-000000000001';
+    const details = { reason: 'exited', log: { blob }, at: undefined };
+    const { end } = await ran(() => {
+      throw new PermanentError('no', { details });
+    });
+    const failure = { code: 'task-refused', message: 'no', permanent: true };
+    expect(end).toEqual({
+      kind: 'failed',
+      failure: { ...failure, details: { reason: 'exited', log: { blob } } },
+      blobs: [blob],
+    });
+  });
+
+  const loop: { self?: unknown } = {};
+  loop.self = loop;
+  it.each([
+    ['too large', { text: 'é'.repeat(5_000) }, 'as JSON they have 10011 bytes, and 8192 are kept'],
+    ['no object', ['a'], 'they are no JSON object'],
+    ['a function', () => 1, 'they are no JSON object'],
+    ['what holds itself', loop, 'circular'],
+  ])('that gives details which are %s fails without them, and says so', async (_title, details, why) => {
+    const { end } = await ran(() => {
+      throw new PermanentError('no', { details: details as Record<string, unknown> });
+    });
+    expect(end).toMatchObject({ failure: { code: 'task-refused', permanent: true } });
+    const { failure, blobs } = end as Extract<RunEnd, { kind: 'failed' }>;
+    expect([failure.details, blobs]).toEqual([undefined, undefined]);
+    expect(failure.message).toContain(`no (its details were left out: `);
+    expect(failure.message).toContain(why);
+  });
+
   it('fails for good where its output holds itself', async () => {
-    const loop: { self?: unknown } = {};
-    loop.self = loop;
     const { end } = await ran(() => loop);
     expect(end).toMatchObject({ failure: { code: 'invalid-output', permanent: true } });
   });
@@ -94,6 +124,15 @@ describe('a run of a task', () => {
     expect(end).toMatchObject({ kind: 'done', result: { inline: null } });
     expect(blobs.open).toBe(0);
     expect(await blobs.list({ limit: 1 })).toEqual([]);
+  });
+
+  it('passes on what it prints, whatever that is, before its end', async () => {
+    const { news } = await ran(({ output }) => {
+      output('a line\n');
+      output(7 as unknown as string);
+      output('');
+    });
+    expect(news).toEqual([{ kind: 'output', text: 'a line\n7' }]);
   });
 
   it('passes progress on between 0 and 1, whatever it was', async () => {

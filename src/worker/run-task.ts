@@ -5,11 +5,13 @@ import { loadPayload, storePayload } from '../blobs/payload.js';
 import type { Clock } from '../clock.js';
 import type { Failure, Progress } from '../engine/engine.js';
 import { DrayError } from '../jobs/errors.js';
+import { limits } from '../jobs/limits.js';
 import { blobsOf } from '../jobs/payload.js';
 import type { TaskRegistry } from '../tasks/registry.js';
 import { stopped } from '../tasks/stopped.js';
 import { isPermanent, type TaskContext } from '../tasks/task.js';
 import { AttemptBlobs } from './attempt-blobs.js';
+import { LiveOutput } from './live-output.js';
 import type { RunEnd, RunNews, RunRequest } from './protocol.js';
 import type { Stop } from './runner.js';
 
@@ -49,6 +51,7 @@ export async function runTask(host: TaskHost, request: RunRequest, control: RunC
       ...(details && { details: sayable(details) }),
     });
   const progress = new ProgressReport(clock, (latest) => say({ kind: 'progress', progress: latest }));
+  const printed = new LiveOutput(clock, (text) => say({ kind: 'output', text }));
   const own = new AttemptBlobs(blobs);
   control.givenUp?.listen(() => void own.end());
   const context: TaskContext = {
@@ -65,6 +68,7 @@ export async function runTask(host: TaskHost, request: RunRequest, control: RunC
         fraction: Math.min(1, Math.max(0, fraction)) || 0, // 0 / 0, of an empty input, is NaN
         ...(text === undefined ? {} : { message: text.slice(0, longestProgressMessage) }),
       }),
+    output: (text) => printed.write(text),
     log: { info: log('info'), warn: log('warn') },
   };
   try {
@@ -74,9 +78,10 @@ export async function runTask(host: TaskHost, request: RunRequest, control: RunC
     if (control.givenUp?.reason !== undefined) throw stopped(control.givenUp.reason);
     return await storeOutput(blobs, output);
   } catch (error) {
-    return { kind: 'failed', failure: describe(error) };
+    return describe(error);
   } finally {
     progress.end();
+    printed.end();
     await own.end();
   }
 }
@@ -140,11 +145,31 @@ function sayable(details: Record<string, unknown>): Record<string, unknown> {
 }
 
 /** A task may throw anything, an error whose message is no text too. */
-function describe(error: unknown): Failure {
+function describe(error: unknown): RunEnd {
   try {
-    return failureOf(error);
+    const failure = failureOf(error);
+    return isPermanent(error) ? withDetails(failure, error.details) : { kind: 'failed', failure };
   } catch {
-    return { code: 'task-failed', message: 'the task threw what cannot be described', permanent: false };
+    const message = 'the task threw what cannot be described';
+    return { kind: 'failed', failure: { code: 'task-failed', message, permanent: false } };
+  }
+}
+
+/** Details that cannot be kept are left out, and the message says so: the error itself is worth more. */
+function withDetails(failure: Failure, given: unknown): RunEnd {
+  if (given === undefined) return { kind: 'failed', failure };
+  try {
+    const json = JSON.stringify(given) as string | undefined;
+    if (json?.startsWith('{') !== true) throw new TypeError('they are no JSON object');
+    const size = Buffer.byteLength(json);
+    if (size > limits.errorDetails) {
+      throw new RangeError(`as JSON they have ${size} bytes, and ${limits.errorDetails} are kept`);
+    }
+    const details = JSON.parse(json) as Record<string, unknown>;
+    return { kind: 'failed', failure: { ...failure, details }, blobs: blobsOf(details, 'details') };
+  } catch (error) {
+    const message = `${failure.message} (its details were left out: ${(error as Error).message})`;
+    return { kind: 'failed', failure: { ...failure, message } };
   }
 }
 

@@ -2,21 +2,19 @@
 import type { Worker as WorkerView } from '../contract/worker.js';
 import type { Failure, Progress } from '../engine/engine.js';
 import type { Payload } from '../jobs/payload.js';
+import type { StopReason } from '../tasks/stopped.js';
 import type { TaskLog } from '../tasks/task.js';
-import type { RunRequest } from './protocol.js';
+import type { RunNews, RunRequest } from './protocol.js';
 
 /** `peakMemory` is in bytes, and absent where the job had no process of its own; `ms` where it did not run to its end. */
 export type RunOutcome = { readonly peakMemory?: number; readonly ms?: number } & (
   | { readonly kind: 'done'; readonly result: Payload; readonly blobs: readonly string[] }
-  | { readonly kind: 'failed'; readonly failure: Failure }
+  | { readonly kind: 'failed'; readonly failure: Failure; readonly blobs?: readonly string[] }
   /** The runner could not be started: not the job's fault. */
   | { readonly kind: 'not-started'; readonly failure: Failure }
   /** The run waited in its runner, and never began. */
   | { readonly kind: 'returned' }
 );
-
-/** Why an attempt is stopped. */
-export type StopReason = 'cancelled' | 'timeout' | 'lease-lost' | 'drain' | 'surplus';
 
 /** Tells one listener, once. An AbortSignal does the same for many, and costs more than a short job. */
 export class Stop {
@@ -47,8 +45,16 @@ export interface RunObserver {
   /** The run begins: it has waited in its runner until now. */
   readonly onStart: () => void;
   readonly onProgress: (progress: Progress) => void;
+  readonly onOutput: (text: string) => void;
   /** The log of the job. */
   readonly log: () => TaskLog;
+}
+
+/** What a run says on its way, to the one who watches it. */
+export function pass(news: RunNews, observer: RunObserver): void {
+  if (news.kind === 'progress') observer.onProgress(news.progress);
+  else if (news.kind === 'output') observer.onOutput(news.text);
+  else observer.log()[news.level](news.message, news.details);
 }
 
 export interface Runner {

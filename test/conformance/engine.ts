@@ -12,6 +12,7 @@ import { model } from './engine/model.js';
 import { once } from './engine/once.js';
 import { order } from './engine/order.js';
 import { pauses } from './engine/pauses.js';
+import { projections } from './engine/projections.js';
 import { prune } from './engine/prune.js';
 import { records } from './engine/records.js';
 import type { EngineFactory } from './engine/setup.js';
@@ -33,6 +34,7 @@ const parts = [
   standing,
   counts,
   events,
+  projections,
   prune,
   model,
 ];

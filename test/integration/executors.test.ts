@@ -405,6 +405,7 @@ it('an executor has its grace from the moment when it is told to stop its job, a
       stop,
       onStart: () => undefined,
       onProgress: ({ message }) => void said.push(message),
+      onOutput: () => undefined,
       log: () => log,
     },
   );

@@ -1,10 +1,14 @@
 /** Tasks of a user's own modules, through the real server. */
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DrayClient } from '../../src/client/index.js';
 import { act, ended, executorOf, read, submit } from '../support/api.js';
 import { eventually } from '../support/eventually.js';
-import { startServer, type TestServer } from '../support/server.js';
+import { main, startServer, type TestServer } from '../support/server.js';
 import { userProject, type UserProject } from '../support/user-project.js';
 
 const ordinary = `
@@ -59,10 +63,10 @@ const ordinary = `
   });
 `;
 
-/** Each waits for a file of its name; \`stubborn\` does not care for its signal. */
+/** Each waits for a file of its name; \`stubborn\` does not care for its signal, \`narrow\` has a slot of its own. */
 const inline = (folder: string): string => `
   import { existsSync, rmSync, writeFileSync } from 'node:fs';
-  import { defineTask } from 'dray/task';
+  import { defineTask, stopReasonOf } from 'dray/task';
 
   const any = {};
   const until = async (name, signal) => {
@@ -100,7 +104,46 @@ const inline = (folder: string): string => `
         return { attempt };
       },
     }),
+    defineTask({
+      type: 'narrow',
+      input: any,
+      output: any,
+      inline: true,
+      slots: 1,
+      timeoutMs: ({ seconds = 60 }) => 1_000 * seconds,
+      run: async ({ name }, { signal, jobId }) => {
+        writeFileSync('${folder}/started-' + jobId, '');
+        await until(name, signal).catch((error) => {
+          writeFileSync('${folder}/stopped-' + jobId, stopReasonOf(signal));
+          throw error;
+        });
+      },
+    }),
   ];
+`;
+
+/** Each prints when there is a file of its name, and again when there is one of its name and \`-again\`. */
+const printing = (folder: string): string => `
+  import { existsSync } from 'node:fs';
+  import { defineTask } from 'dray/task';
+
+  const task = (type, inline) =>
+    defineTask({
+      type,
+      input: {},
+      output: {},
+      inline,
+      run: async (_input, { output }) => {
+        const until = async (name) => {
+          while (!existsSync('${folder}/' + name)) await new Promise((resolve) => setTimeout(resolve, 5));
+        };
+        await until(type);
+        output('first line\\nsecond ');
+        await until(type + '-again');
+        output('line\\nand a last one');
+      },
+    });
+  export default [task('print', false), task('print-inline', true)];
 `;
 
 let project: UserProject;
@@ -111,6 +154,7 @@ beforeAll(async () => {
   modules = [
     project.write('ordinary.mjs', ordinary),
     project.write('inline.mjs', inline(project.folder)),
+    project.write('printing.mjs', printing(project.folder)),
   ].join(',');
   server = await startServer({
     args: ['--tasks', modules, '--inline-slots', '2', '--min-executors', '1', '--max-executors', '1'],
@@ -215,6 +259,48 @@ describe('a task of a user', () => {
   });
 });
 
+describe('what a task prints', () => {
+  it.each(['print', 'print-inline'])('reaches those who watch its job while it runs: %s', async (type) => {
+    const { id } = await submit(server.url, type, null);
+    const watcher = spawn(process.execPath, [main, 'jobs', 'watch', id, '--server', server.url]);
+    const [quiet, json] = ['--quiet', '--json'].map((flag) =>
+      promisify(execFile)(process.execPath, [main, 'jobs', 'watch', id, flag, '--server', server.url]),
+    );
+    const said = { out: '', err: '' };
+    watcher.stdout.setEncoding('utf8').on('data', (chunk: string) => (said.out += chunk));
+    watcher.stderr.setEncoding('utf8').on('data', (chunk: string) => (said.err += chunk));
+    const exit = once(watcher, 'close');
+    const events: string[] = [];
+    const client = new DrayClient({ baseUrl: server.url });
+    const follow = async (): Promise<void> => {
+      for await (const { status } of client.events(id, { onOutput: ({ text }) => events.push(text) })) {
+        seen.push(status);
+      }
+    };
+    const seen: string[] = [];
+    const followed = follow();
+    await eventually(
+      () => said.err.includes('in-progress') && seen.includes('in-progress'),
+      (both) => both,
+    );
+    touch(type);
+    await eventually(
+      () => said.out,
+      (text) => text !== '',
+    );
+    expect(said.out).toBe('first line\n');
+    touch(`${type}-again`);
+    await followed;
+    expect(await exit).toEqual([0, null]);
+    expect(events.join('')).toBe('first line\nsecond line\nand a last one');
+    expect(events.length).toBeGreaterThan(1);
+    const shown = said.out;
+    expect(shown).toMatch(/^first line\nsecond line\nand a last one\njob .* is completed/);
+    expect((await quiet!).stdout).toBe('');
+    expect(JSON.parse((await json!).stdout)).toMatchObject({ id, status: 'completed' });
+  });
+});
+
 describe('an inline task', () => {
   it('runs in the process of the server, and takes no executor', async () => {
     const blocker = await submit(server.url, 'sleep', { seconds: 600 });
@@ -236,13 +322,56 @@ describe('an inline task', () => {
       async () => ((await (await fetch(`${server.url}/v1/workers`)).json()) as { workers: object[] }).workers,
       ([, light]) => (light as { busy: number }).busy === 2,
     );
-    expect(workers[1]).toMatchObject({ types: ['light', 'stubborn'], slots: 2, executors: [] });
+    expect(workers[1]).toMatchObject({
+      types: ['light', 'stubborn', 'print-inline'],
+      slots: 2,
+      executors: [],
+    });
     const heavy = await ended(server.url, (await submit(server.url, 'echo', 1)).id);
     expect(heavy).toMatchObject({ status: 'completed' });
     const states = await Promise.all(jobs.map(async ({ id }) => (await read(server.url, id)).status));
     expect(states.filter((status) => status === 'completed')).toEqual([]);
     touch('go');
     for (const { id } of jobs) expect(await ended(server.url, id)).toMatchObject({ status: 'completed' });
+  });
+
+  it('with slots of its own takes none from the others, nor those from it', async () => {
+    const lights = await Promise.all([1, 2].map(() => submit(server.url, 'light', { name: 'wide' })));
+    for (const { id } of lights) await there(`started-${id}`);
+    const [first, second] = [
+      await submit(server.url, 'narrow', { name: 'narrow-1' }),
+      await submit(server.url, 'narrow', { name: 'narrow-2' }),
+    ];
+    await there(`started-${first.id}`);
+    const { workers } = (await (await fetch(`${server.url}/v1/workers`)).json()) as { workers: object[] };
+    expect(workers[2]).toMatchObject({ types: ['narrow'], slots: 1, busy: 1, executors: [] });
+    expect((workers[2] as { id: string }).id).toMatch(/:narrow$/);
+    expect(await read(server.url, second.id)).toMatchObject({ status: 'pending' });
+    touch('narrow-1');
+    await there(`started-${second.id}`);
+    touch('narrow-2');
+    for (const { id } of [first, second]) {
+      expect(await ended(server.url, id)).toMatchObject({ status: 'completed' });
+    }
+    touch('wide');
+  });
+
+  it('says how long it may take, and is told why it is stopped', async () => {
+    const given = await submit(server.url, 'narrow', { name: 'never', seconds: 5 }, { timeoutMs: 40_000 });
+    expect(given).toMatchObject({ timeoutMs: 40_000 });
+    await there(`started-${given.id}`);
+    await act(server.url, given.id, 'cancel');
+    const late = await submit(
+      server.url,
+      'narrow',
+      { name: 'never', seconds: 0.2 },
+      { retry: { attempts: 1 } },
+    );
+    expect(await ended(server.url, late.id)).toMatchObject({ timeoutMs: 200, error: { code: 'timeout' } });
+    await there(`stopped-${given.id}`);
+    const why = ({ id }: { id: string }): string =>
+      readFileSync(join(project.folder, `stopped-${id}`), 'utf8');
+    expect([why(given), why(late)]).toEqual(['cancelled', 'timeout']);
   });
 
   it('is told to stop when its job is cancelled', async () => {

@@ -15,7 +15,7 @@ export function userProject(): UserProject {
   const folder = mkdtempSync(join(tmpdir(), 'dray-project-'));
   const installed = join(folder, 'node_modules');
   mkdirSync(join(installed, 'dray/dist/tasks'), { recursive: true });
-  for (const file of ['package.json', 'dist/tasks/task.js']) {
+  for (const file of ['package.json', 'dist/tasks/task.js', 'dist/tasks/stopped.js']) {
     cpSync(join(root, file), join(installed, 'dray', file));
   }
   cpSync(join(root, 'node_modules/typebox'), join(installed, 'typebox'), { recursive: true });

@@ -2,43 +2,23 @@
 import type { Clock } from '../../clock.js';
 import { DrayError } from '../../jobs/errors.js';
 import { limits } from '../../jobs/limits.js';
-import type { Log } from '../../log.js';
 import { decodeCursor, encodeCursor } from '../cursor.js';
-import type { Engine, Job, JobEvent, Lease, Outcome, Standing, TypeCounts } from '../engine.js';
+import type { Engine, Job, JobEvent, Lease, Outcome, Standing, TypeCounts, UntoldEnd } from '../engine.js';
 import { leaseExpired } from '../lease-expired.js';
 import { Listeners } from '../listeners.js';
+import { OutputListeners } from '../output-listeners.js';
 import { submittedJob } from '../submitted.js';
 import { openBroker, type Broker } from './broker/broker.js';
 import { readCounts, type CountFields } from './counts.js';
 import { RedisFleet, type Fleet } from './fleet.js';
 import { HandOut } from './hand-out.js';
 import { Maintenance } from './maintenance.js';
+import type { ClusterOptions } from './options.js';
 import { readRecord, storedPayload, type RecordFields } from './records.js';
 import { RedisLink } from './redis.js';
 import { Store } from './store.js';
 
-export interface ClusterOptions {
-  /** amqp:// or amqps:// address. */
-  readonly queue: string;
-  /** redis:// or rediss:// address. */
-  readonly state: string;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** How long finished jobs are kept, in ms: a message of a job that is gone counts as a new one for so long. */
-  readonly keepForMs: number;
-  /** Before every name in Redis and RabbitMQ; deployments that share servers differ in it. */
-  readonly prefix?: string;
-  /** The name of this process among all others. */
-  readonly process?: string;
-  /** By which jobs are stored; that of Redis where it is not given, one authority for all processes. */
-  readonly time?: Pick<Clock, 'now' | 'monotonic'>;
-  /** For how long a queue that no claim waits for is still consumed, in ms. */
-  readonly lingerMs?: number;
-  /** For how long what waited in a queue is waited for when it is opened, after the last of it came, in ms. */
-  readonly gatherMs?: number;
-  /** So many messages may wait for RabbitMQ while it is away; then submits are refused. */
-  readonly mostUnsent?: number;
-}
+export type { ClusterOptions } from './options.js';
 
 export interface ClusterStats {
   /** Messages that RabbitMQ has not confirmed yet, of all processes, and how long the oldest has waited, in ms. */
@@ -63,11 +43,6 @@ export interface ClusterEngine extends Engine {
    * @returns how many leases ended.
    */
   processGone(params: { process: string }): Promise<number>;
-  /** Jobs with a projection that ended, until `projected` says that it was delivered; the oldest end first. */
-  projections(params: {
-    limit: number;
-  }): Promise<readonly { readonly id: string; readonly projection: string; readonly mark: string }[]>;
-  projected(params: { marks: readonly string[] }): Promise<void>;
   /** Resolves when no claim waits for a job that is there: for tests, which cannot see what is under way. */
   settled(): Promise<void>;
 }
@@ -121,6 +96,7 @@ class RedisRabbitEngine implements ClusterEngine {
   readonly #keepForMs: number;
   readonly #mostUnsent: number;
   readonly #listeners = new Listeners();
+  readonly #output: OutputListeners;
   readonly #stopLooking: () => void;
   #consuming = true;
 
@@ -131,6 +107,11 @@ class RedisRabbitEngine implements ClusterEngine {
     this.#broker = broker;
     this.#clock = clock;
     this.#keepForMs = keepForMs;
+    // A channel of each job's own: nobody gets what he does not listen to.
+    this.#output = new OutputListeners({
+      first: (id) => void link.subscribe(this.#outputOf(id), (text) => this.#output.tell({ id, text })),
+      last: (id) => link.unsubscribe(this.#outputOf(id)),
+    });
     this.#mostUnsent = params.options.mostUnsent ?? defaultMostUnsent;
     this.fleet = new RedisFleet(link);
     this.#store = new Store({ link, broker, clock, time });
@@ -196,8 +177,9 @@ class RedisRabbitEngine implements ClusterEngine {
     });
   }
 
-  fail({ id, token, error, retryInMs, peakMemory, ranMs }: Parameters<Engine['fail']>[0]): Promise<Outcome> {
-    const request = { id, token, error: JSON.stringify(error), retryInMs, peak: peakMemory, ranMs };
+  fail(params: Parameters<Engine['fail']>[0]): Promise<Outcome> {
+    const { id, token, error, retryInMs, peakMemory, ranMs, blobs = [] } = params;
+    const request = { id, token, error: JSON.stringify(error), retryInMs, peak: peakMemory, ranMs, blobs };
     return this.#outcome('fail', request);
   }
 
@@ -262,6 +244,14 @@ class RedisRabbitEngine implements ClusterEngine {
     return this.#listeners.add(listener);
   }
 
+  tell({ id, text }: { id: string; text: string }): void {
+    void this.#link.use((redis) => redis.publish(this.#outputOf(id), text)).catch(() => undefined);
+  }
+
+  listen(params: Parameters<Engine['listen']>[0]): () => void {
+    return this.#output.add(params);
+  }
+
   async maintain(): ReturnType<Engine['maintain']> {
     await this.#maintenance.followClock();
     const answer = await this.#expire();
@@ -288,14 +278,15 @@ class RedisRabbitEngine implements ClusterEngine {
     return (await this.#store.one('unused-blobs', { blobs })) as string[];
   }
 
-  async projections({ limit }: { limit: number }): ReturnType<ClusterEngine['projections']> {
+  async projections({ limit }: { limit: number }): Promise<readonly UntoldEnd[]> {
     const found = (await this.#store.one('projections', { limit })) as [string, string, string][];
     return found.map(([id, projection, mark]) => ({ id, projection, mark }));
   }
 
-  async projected({ marks }: { marks: readonly string[] }): Promise<void> {
-    if (marks.length > 0)
-      await this.#link.use((redis) => redis.zrem(`${this.#link.prefix}projections`, ...marks));
+  async projected({ ends }: Parameters<Engine['projected']>[0]): Promise<void> {
+    await this.#store.one('projected', {
+      ends: ends.map(({ mark, againInMs }) => [mark, againInMs === undefined ? -1 : Math.ceil(againInMs)]),
+    });
   }
 
   async processGone({ process }: { process: string }): Promise<number> {
@@ -344,6 +335,10 @@ class RedisRabbitEngine implements ClusterEngine {
     await this.#store.sent();
     await this.#broker.close();
     this.#link.close();
+  }
+
+  #outputOf(id: string): string {
+    return `${this.#link.prefix}output:${id}`;
   }
 
   #outcome(name: Parameters<Store['one']>[0], request: object): Promise<Outcome> {

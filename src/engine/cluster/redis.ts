@@ -40,6 +40,7 @@ export class RedisLink {
   readonly #checked = new Set<ScriptName>();
   readonly #commands: Redis;
   #subscriber: Redis | undefined;
+  readonly #channels = new Map<string, (message: string) => void>();
   #away = false;
   /** What the latest connecting met: the library tells of a refused login only here. */
   #trouble: Error | undefined;
@@ -120,14 +121,29 @@ export class RedisLink {
     return fieldsOf(await this.use((redis) => redis.info(section)));
   }
 
-  /** A connection of its own: answers to later commands come after what was published before. */
+  /**
+   * One connection for all channels, apart from that of the commands: answers to later commands come after what was
+   * published before.
+   */
   async subscribe(channel: string, listener: (message: string) => void): Promise<void> {
+    this.#channels.set(channel, listener);
+    if (this.#subscriber) {
+      if (this.#subscriber.status === 'ready')
+        await this.#subscriber.subscribe(channel).catch(() => undefined);
+      return;
+    }
     const subscriber = (this.#subscriber = this.#connect());
-    subscriber.on('message', (_, message: string) => listener(message));
+    subscriber.on('message', (name: string, message: string) => this.#channels.get(name)?.(message));
     // After each connecting anew too. Where it fails the connection is gone again, and the next one follows.
-    const again = () => subscriber.subscribe(channel).catch(() => undefined);
+    const again = () => subscriber.subscribe(...this.#channels.keys()).catch(() => undefined);
     subscriber.on('ready', () => void again());
     await subscriber.connect().then(again, () => undefined);
+  }
+
+  unsubscribe(channel: string): void {
+    this.#channels.delete(channel);
+    if (this.#subscriber?.status !== 'ready') return;
+    void this.#subscriber.unsubscribe(channel).catch(() => undefined); // without it messages come to nobody
   }
 
   /** Asks the connection that only listens: one that was cut off would be silent for ever, and nobody would know. */

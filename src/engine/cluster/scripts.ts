@@ -29,6 +29,7 @@ export const scriptNames = [
   'shift-leases',
   'lapse',
   'projections',
+  'projected',
   'check-jobs',
   'check-set',
   'check-counts',

@@ -27,6 +27,7 @@ const newJob = (id: string, given: Partial<StoredJob> = {}): StoredJob => ({
   labels: '{}',
   runAt: null,
   blobs: [],
+  projection: null,
   ...given,
 });
 const submit = (...jobs: StoredJob[]): Request => ({ op: 'submit', params: { jobs, once: null } });
@@ -47,6 +48,7 @@ const fail = (id: string, token: string, retryInMs: number | null): Request => (
     retryInMs,
     peakMemory: null,
     ranMs: 0,
+    blobs: [],
   },
 });
 /** Fails wherever it stands: a job of this id is there from the start. */

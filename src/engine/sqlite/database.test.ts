@@ -27,6 +27,7 @@ const job = (id: string): StoredJob => ({
   labels: '{}',
   runAt: null,
   blobs: [],
+  projection: null,
 });
 const submit = (...ids: string[]): Request => ({ op: 'submit', params: { jobs: ids.map(job), once: null } });
 

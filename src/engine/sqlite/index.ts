@@ -4,7 +4,6 @@ import { DrayError } from '../../jobs/errors.js';
 import { limits } from '../../jobs/limits.js';
 import type {
   Engine,
-  Failure,
   Job,
   JobEvent,
   Lease,
@@ -12,11 +11,13 @@ import type {
   Outcome,
   Standing,
   TypeCounts,
+  UntoldEnd,
 } from '../engine.js';
 import { Batcher } from './batcher.js';
 import { ClaimQueue } from './claims.js';
 import { decodeCursor, encodeCursor } from '../cursor.js';
 import { Listeners } from '../listeners.js';
+import { OutputListeners } from '../output-listeners.js';
 import { submittedJob } from '../submitted.js';
 import { payloadColumns, readRecord, statusName, storedFilter, storedJob } from './rows.js';
 import { StoreThread } from './store-thread.js';
@@ -37,6 +38,7 @@ class SqliteEngine implements Engine {
   readonly #claims: ClaimQueue;
   readonly #batcher: Batcher;
   readonly #listeners = new Listeners();
+  readonly #output = new OutputListeners();
   #closing: Promise<void> | undefined;
 
   constructor(thread: StoreThread, clock: Clock) {
@@ -96,15 +98,8 @@ class SqliteEngine implements Engine {
     });
   }
 
-  fail(params: {
-    id: string;
-    token: string;
-    error: Failure;
-    retryInMs?: number;
-    peakMemory?: number;
-    ranMs?: number;
-  }): Promise<Outcome> {
-    const { id, token, error, retryInMs, peakMemory = null, ranMs = 0 } = params;
+  fail(params: Parameters<Engine['fail']>[0]): Promise<Outcome> {
+    const { id, token, error, retryInMs, peakMemory = null, ranMs = 0, blobs = [] } = params;
     return this.#batcher.call('fail', {
       id,
       token,
@@ -112,6 +107,7 @@ class SqliteEngine implements Engine {
       retryInMs: retryInMs === undefined ? null : Math.max(0, Math.ceil(retryInMs)),
       peakMemory,
       ranMs: Math.round(ranMs),
+      blobs,
     });
   }
 
@@ -154,6 +150,14 @@ class SqliteEngine implements Engine {
     return this.#batcher.call('unusedBlobs', { blobs });
   }
 
+  projections({ limit }: { limit: number }): Promise<readonly UntoldEnd[]> {
+    return this.#batcher.call('projections', { limit });
+  }
+
+  async projected({ ends }: Parameters<Engine['projected']>[0]): Promise<void> {
+    await this.#batcher.call('projected', { ends });
+  }
+
   async get({ id }: { id: string }): Promise<Job | undefined> {
     const record = await this.#batcher.call('get', { id });
     return record === undefined ? undefined : readRecord(record).job;
@@ -180,6 +184,14 @@ class SqliteEngine implements Engine {
 
   subscribe(listener: (event: JobEvent) => void): () => void {
     return this.#listeners.add(listener);
+  }
+
+  tell(params: { id: string; text: string }): void {
+    this.#output.tell(params);
+  }
+
+  listen(params: Parameters<Engine['listen']>[0]): () => void {
+    return this.#output.add(params);
   }
 
   maintain(): Promise<{

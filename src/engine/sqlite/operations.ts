@@ -97,7 +97,7 @@ export function createHandlers(sql: Statements, counters: Counters): Handlers {
   };
 
   const store = (job: StoredJob, transaction: Transaction): void => {
-    const { id, type, priority, key, work, labels, blobs } = job;
+    const { id, type, priority, key, work, labels, blobs, projection } = job;
     const { now } = transaction.at;
     const runAt = job.runAt !== null && job.runAt > now ? job.runAt : null;
     if (key !== null) sql.setPlaces.run({ type, key, places: job.places! });
@@ -114,6 +114,7 @@ export function createHandlers(sql: Statements, counters: Counters): Handlers {
       priority,
       key,
       labels,
+      projection,
       runAt,
       now,
     });
@@ -223,10 +224,11 @@ export function createHandlers(sql: Statements, counters: Counters): Handlers {
       });
     }),
 
-    fail: filling(({ id, token, error, retryInMs, peakMemory, ranMs }, transaction) => {
+    fail: filling(({ id, token, error, retryInMs, peakMemory, ranMs, blobs }, transaction) => {
       const { now } = transaction.at;
       const runAt = retryInMs === null ? null : now + retryInMs;
       const change = sql.fail.get({ id, token, error, runAt, peakMemory, ranMs, now });
+      if (change) noteUses(id, blobs, null);
       return outcome(id, change, endOf('failed'), transaction);
     }),
 
@@ -358,6 +360,24 @@ export function createHandlers(sql: Statements, counters: Counters): Handlers {
     },
 
     unusedBlobs: ({ blobs }) => unused(sql, blobs),
+
+    projections: ({ limit }, { at: { now } }) =>
+      sql.untold
+        .all({ now, limit })
+        .map(({ id, version, projection }) => ({ id, projection, mark: `${id} ${version}` })),
+
+    projected({ ends }, { at: { now } }) {
+      const told = ends.map(({ mark, againInMs }) => {
+        const [id, version] = mark.split(' ');
+        return {
+          id,
+          version: Number(version),
+          again: againInMs === undefined ? null : now + Math.ceil(againInMs),
+        };
+      });
+      sql.told.run({ ends: JSON.stringify(told) });
+      return true;
+    },
 
     ping() {
       sql.ping.get({});

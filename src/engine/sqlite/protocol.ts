@@ -1,6 +1,6 @@
 /** What the main thread and the thread that owns the database say to each other. Plain data only. */
 import type { ErrorCode } from '../../jobs/errors.js';
-import type { Outcome, TypeCounts } from '../engine.js';
+import type { Outcome, TypeCounts, UntoldEnd } from '../engine.js';
 import type { Change } from './rows.js';
 
 /** A job as its columns, JSON already written. Exactly one of `input` and `inputBlob` is not null. */
@@ -21,6 +21,7 @@ export interface StoredJob {
   readonly labels: string;
   readonly runAt: number | null;
   readonly blobs: readonly string[];
+  readonly projection: string | null;
 }
 
 /** A JobFilter as the statements take it. */
@@ -83,6 +84,7 @@ export interface Operations {
       retryInMs: number | null;
       peakMemory: number | null;
       ranMs: number;
+      blobs: readonly string[];
     };
     result: Outcome;
   };
@@ -105,6 +107,8 @@ export interface Operations {
     result: { removed: number; blobs: readonly string[]; more: boolean };
   };
   unusedBlobs: { params: { blobs: readonly string[] }; result: readonly string[] };
+  projections: { params: { limit: number }; result: readonly UntoldEnd[] };
+  projected: { params: { ends: readonly { mark: string; againInMs?: number }[] }; result: true };
   get: { params: { id: string }; result: string | undefined };
   /** `before` is exclusive. */
   list: {

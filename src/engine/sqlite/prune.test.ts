@@ -22,6 +22,7 @@ const newJob = (id: string, given: Partial<StoredJob> = {}): StoredJob => ({
   labels: '{}',
   runAt: null,
   blobs: [],
+  projection: null,
   ...given,
 });
 

@@ -146,6 +146,7 @@ export function storedJob(job: NewJob): StoredJob {
     labels: JSON.stringify(job.labels),
     runAt: job.runAt ?? null,
     blobs: job.blobs,
+    projection: job.projection ?? null,
   };
 }
 

@@ -72,10 +72,12 @@ describe('SQL files', () => {
     remove: [bySeq],
     standing: [byId],
     'status-of': [byId],
+    told: [byId],
     'types-of': [
       'SEARCH jobs USING COVERING INDEX jobs_by_status (status=?)',
       'SEARCH jobs USING COVERING INDEX jobs_by_status (status=? AND type>?)',
     ],
+    untold: ['SEARCH jobs USING INDEX jobs_untold (tell_at<?)'],
     'use-blobs': ['SEARCH jobs USING COVERING INDEX sqlite_autoindex_jobs_1 (id=?)'],
     'waiting-since': ['SEARCH jobs USING COVERING INDEX jobs_ready (type=? AND priority=?)'],
   };

@@ -84,6 +84,7 @@ export function prepareStatements(db: Database) {
         priority: number;
         key: string | null;
         labels: string;
+        projection: string | null;
         runAt: number | null;
         now: number;
       },
@@ -190,6 +191,10 @@ export function prepareStatements(db: Database) {
     forgetKey: prepare<Key, never>('forget-key'),
     forgetCompletions: prepare<{ limit: number }, never>('forget-completions'),
     submitsBefore: prepare<{ before: number }, { any: number }>('submits-before'),
+    untold: prepare<{ now: number; limit: number }, { id: string; version: number; projection: string }>(
+      'untold',
+    ),
+    told: prepare<{ ends: string }, never>('told'),
     ping: prepare<None, { newest: number | null }>('ping'),
   };
 }

@@ -151,9 +151,9 @@ export function renderJobs(body, jobs, now) {
   );
 }
 
-/** Inline tasks run in the server's own process, so that their worker has none to show. */
-function executorsOf({ id, executors }) {
-  if (id.endsWith(':inline')) return 'none: in the server';
+/** Inline tasks run in the server's own process, so that their workers have none to show. */
+function executorsOf({ slots, executors }) {
+  if (slots > 0 && executors.length === 0) return 'none: in the server';
   const memory = executors.reduce((sum, executor) => sum + executor.memory, 0);
   const processes = executors.length === 1 ? 'process' : 'processes';
   return `${executors.length} ${processes}, ${Math.round(memory / 1e6)} MB`;

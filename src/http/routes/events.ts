@@ -44,7 +44,7 @@ export function eventRoutes(app: App, { engine, clock }: Dependencies): void {
         tags,
         summary: 'Follow a job to its end',
         description:
-          'Server-sent events: event "job", id "<version>". The first one is the job as it is, the last one its final state, after which the stream ends. With the final state’s id as Last-Event-ID the answer is 204.',
+          'Server-sent events: event "job", id "<version>". The first one is the job as it is, the last one its final state, after which the stream ends. What the job prints meanwhile comes as event "output", without an id, data {"id", "text"}; it is kept nowhere, and a reader that is too slow for it is told how much it missed. With the final state’s id as Last-Event-ID the answer is 204.',
         produces: ['text/event-stream'],
         params: Type.Object({ id: JobId }),
         response: { '4xx': Problem },

@@ -3,6 +3,58 @@ import type { JobEvent } from '../../../src/engine/engine.js';
 import { Bench, boom, minute, type EngineFactory } from './setup.js';
 
 export function events(factory: EngineFactory): void {
+  describe('output', () => {
+    const bench = new Bench(factory);
+
+    test('reaches those who listen to its job, in its order, and nobody else', async () => {
+      const { engine } = bench;
+      const [id, other] = [bench.clock.id(), bench.clock.id()];
+      const heard: string[] = [];
+      const note = (who: string) => (text: string) => void heard.push(`${who} ${text}`);
+      engine.tell({ id, text: 'before' });
+      await engine.ping();
+      const endBroken = engine.listen({
+        id,
+        listener: () => {
+          throw new Error('broken listener');
+        },
+      });
+      const ends = [
+        engine.listen({ id, listener: note('a') }),
+        engine.listen({ id, listener: note('b') }),
+        engine.listen({ id: other, listener: note('other') }),
+      ];
+      await engine.ping();
+      const text = 'ü 🎲 \u0000 "\\" \r\n';
+      engine.tell({ id, text: '1' });
+      engine.tell({ id, text });
+      await engine.ping();
+      endBroken();
+      ends[0]!();
+      ends[0]!(); // twice is harmless
+      engine.tell({ id, text: '3' });
+      await engine.ping();
+      for (const end of ends) end();
+      engine.tell({ id, text: '4' });
+      await engine.ping();
+      expect(heard).toEqual(['a 1', 'b 1', `a ${text}`, `b ${text}`, 'b 3']);
+    });
+
+    test('reaches who listens again', async () => {
+      const { engine } = bench;
+      const id = bench.clock.id();
+      const heard: string[] = [];
+      const listen = () => engine.listen({ id, listener: (text) => heard.push(text) });
+      listen()();
+      const end = listen();
+      await engine.ping();
+      engine.tell({ id, text: 'x' });
+      await engine.ping();
+      end();
+      expect(heard).toEqual(['x']);
+    });
+  });
+
   describe('events', () => {
     const bench = new Bench(factory);
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { NewJob } from '../../../src/engine/engine.js';
-import { Bench, idsOf, minute, type EngineFactory } from './setup.js';
+import { Bench, boom, idsOf, minute, type EngineFactory } from './setup.js';
 
 export function prune(factory: EngineFactory): void {
   describe('pruning', () => {
@@ -151,6 +151,25 @@ export function prune(factory: EngineFactory): void {
         expect(await bench.engine.unusedBlobs({ blobs: [input, result, refused] })).toEqual([refused]);
         const { blobs } = await bench.engine.prune({ before: 0, keep: 0, limit: 100 });
         expect(blobs.toSorted()).toEqual([input, result].toSorted());
+      }),
+    );
+
+    test(
+      'keeps the blobs that an error names as long as the job, also where it runs again',
+      alone(async (bench) => {
+        const [input, first, second, refused] = newBlobs(bench, 4) as [string, string, string, string];
+        const { job, token } = await bench.lease({ blobs: [input] });
+        const { id, type } = job;
+        const fail = (token: string, blob: string, again?: { retryInMs: number }) =>
+          bench.engine.fail({ id, token, error: { ...boom, details: { blob } }, blobs: [blob], ...again });
+        expect(await fail('not the token', refused)).toBe('stale');
+        expect(await fail(token, first, { retryInMs: 0 })).toBe('applied');
+        await bench.engine.maintain();
+        const [again] = await bench.claim({ types: [type] });
+        expect(await fail(again!.token, second)).toBe('applied');
+        expect(await bench.engine.unusedBlobs({ blobs: [input, first, second, refused] })).toEqual([refused]);
+        const { blobs } = await bench.engine.prune({ before: 0, keep: 0, limit: 100 });
+        expect(blobs.toSorted()).toEqual([input, first, second].toSorted());
       }),
     );
 

@@ -105,6 +105,14 @@ export function records(factory: EngineFactory): void {
       ]);
     });
 
+    test('gives back the details of an error, also in the history', async () => {
+      const details = { reason: 'exited', nested: { list: [1, null, 'ü'] } };
+      const { job, token } = await bench.lease();
+      const error = { ...boom, permanent: true, details };
+      expect(await bench.engine.fail({ id: job.id, token, error })).toBe('applied');
+      expect(await bench.job(job.id)).toMatchObject({ error, attempts: [{ error }] });
+    });
+
     test('notes the cancelled attempt, and none where nothing ran', async () => {
       const running = await bench.lease();
       const idle = await bench.submit();

@@ -219,6 +219,18 @@ describe.skipIf(!canStart())('cluster engines of several processes', () => {
     await connection.close();
   });
 
+  test('pass on what a job prints, from one process to those who listen in others', async () => {
+    const { id } = newJob();
+    const heard: string[] = [];
+    const end = other.listen({ id, listener: (text) => heard.push(text) });
+    await other.ping();
+    one.tell({ id, text: 'a line\n' });
+    await one.ping(); // it is published
+    await other.ping();
+    end();
+    expect(heard).toEqual(['a line\n']);
+  });
+
   test('remember the ends that are to be told elsewhere until they are', async () => {
     const [told, plain] = [newJob({ projection: 'start-end' }), newJob()];
     await one.submit({ jobs: [told, plain] });
@@ -226,7 +238,7 @@ describe.skipIf(!canStart())('cluster engines of several processes', () => {
     for (const { id } of [told, plain]) await one.cancel({ id });
     const [end, ...rest] = await other.projections({ limit: 10 });
     expect([end, rest]).toMatchObject([{ id: told.id, projection: 'start-end' }, []]);
-    await other.projected({ marks: [end!.mark] });
+    await other.projected({ ends: [end!] });
     expect(await one.projections({ limit: 10 })).toEqual([]);
   });
 });

@@ -14,15 +14,7 @@ local function complete(request)
   if not job.started then also(fields, 'started', int(ran and now - ran or now)) end
   if blob then also(fields, 'blob', blob) end
   if peak then also(fields, 'peak', int(peak)) end
-  if #request.blobs > 0 then
-    local name = names.job(request.id)
-    local all = cjson.decode(redis.call('HGET', name, 'blobs') or '[]')
-    for _, one in ipairs(request.blobs) do
-      redis.call('SADD', names.uses(one), request.id)
-      all[#all + 1] = one
-    end
-    redis.call('HSET', name, 'blobs', cjson.encode(all))
-  end
+  useBlobs(request.id, request.blobs)
   count(job.type, 'ended:completed', 1)
   count(job.type, 'ran', ran or 0)
   count(job.type, 'done', job.work)

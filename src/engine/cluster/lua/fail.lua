@@ -1,8 +1,9 @@
 -- in-progress → scheduled where retryInMs is given, else → failed.
 -- flags: allow-oom
--- request: id, token, error (JSON), retryInMs, peak, ranMs
+-- request: id, token, error (JSON), retryInMs, peak, ranMs, blobs
 -- result: 'applied' | 'stale' | 'not-found'
--- guarantee: only the attempt that holds the lease can fail the job.
+-- guarantee: only the attempt that holds the lease can fail the job. What the error names of the blobs is kept as
+-- long as the job is, also where it runs again.
 local results = {}
 local function fail(request)
   local refusal, job = leased(request.id, request.token)
@@ -14,6 +15,7 @@ local function fail(request)
     peakMemory = given(request.peak),
   })
   local runAt = retryIn and math.ceil(now + retryIn)
+  useBlobs(request.id, request.blobs)
   count(job.type, 'ended:failed', 1)
   move(job, runAt and 'scheduled' or 'failed', runAt, {
     'error', request.error, 'started', int(started), 'token', '', 'history', history, 'entries', int(entries),

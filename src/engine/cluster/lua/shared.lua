@@ -254,6 +254,17 @@ local function withEntry(job, ended)
   return job.history:sub(1, -2) .. ',' .. text .. ']', entries + 1
 end
 
+-- Notes that the job uses these blobs too; twice is harmless.
+local function useBlobs(id, blobs)
+  if #blobs == 0 then return end
+  local all = cjson.decode(redis.call('HGET', names.job(id), 'blobs') or '[]')
+  for _, blob in ipairs(blobs) do
+    redis.call('SADD', names.uses(blob), id)
+    all[#all + 1] = blob
+  end
+  redis.call('HSET', names.job(id), 'blobs', cjson.encode(all))
+end
+
 -- Why a change that needs the lease of an attempt does not happen, or nil and the job.
 local function leased(id, token, wanted)
   local job = read(id, wanted)
