@@ -18,6 +18,7 @@ import type { TaskLog } from '../tasks/task.js';
 import { openAccess, type Doorkeeper } from './access.js';
 import { startApi } from './api.js';
 import { openBlobs } from './blobs.js';
+import { openContainers, type Containers } from './containers.js';
 import { createRetention, diskOf } from './housekeeping.js';
 import { sayKernel } from './kernel.js';
 import { createLogger, taskLog } from './logger.js';
@@ -27,16 +28,31 @@ import { createWorkers } from './workers.js';
 
 /** @throws DrayError where the address, the data folder or an option cannot be used; nothing is left open then. */
 export async function startEmbedded(config: Config): Promise<RunningServer> {
-  const folder = resolve(config.data);
-  const place = { kind: 'filesystem', folder: join(folder, 'blobs') } as const;
-  const tasks = await knownTasks(config, place);
   const logger = createLogger(config.logLevel);
+  const containers = await openContainers(config, { runs: true, clock: systemClock, log: taskLog(logger) });
+  try {
+    return await startIn({ folder: resolve(config.data), config, logger, containers });
+  } catch (error) {
+    await containers?.close();
+    throw error;
+  }
+}
+
+async function startIn(params: {
+  folder: string;
+  config: Config;
+  logger: Logger;
+  containers: Containers | undefined;
+}): Promise<RunningServer> {
+  const { folder, config, logger, containers } = params;
+  const place = { kind: 'filesystem', folder: join(folder, 'blobs') } as const;
+  const tasks = await knownTasks(config, place, containers ? [containers.task] : []);
   const doorkeeper = await openAccess({ config, clock: systemClock, logger });
   await mkdir(folder, { recursive: true });
   // The engine's lock comes first: only the owner of the folder may clean up in it.
   const engine = await openSqliteEngine({ file: join(folder, 'jobs.sqlite'), clock: systemClock });
   try {
-    return await startOn({ engine, tasks, folder, place, config, logger, doorkeeper });
+    return await startOn({ ...params, engine, tasks, place, doorkeeper });
   } catch (error) {
     await engine.close();
     throw error;
@@ -50,9 +66,10 @@ async function startOn(params: {
   place: BlobsPlace;
   config: Config;
   logger: Logger;
+  containers: Containers | undefined;
   doorkeeper: Doorkeeper;
 }): Promise<RunningServer> {
-  const { engine, tasks, folder, place, config, logger } = params;
+  const { engine, tasks, folder, place, config, logger, containers } = params;
   const clock = systemClock;
   const log = taskLog(logger);
   const blobs = await openBlobs(place, { clock, owner: true });
@@ -101,6 +118,7 @@ async function startOn(params: {
   const projections = new Projections({ engine, projections: new Map(), clock, log });
   const disk = diskOf(blobs, folder);
   const retention = createRetention({ engine, blobs, disk, clock, log, config });
+  const keeper = containers?.keeper(engine);
   const api = await startApi({
     ...params,
     ...shared,
@@ -117,14 +135,16 @@ async function startOn(params: {
   autoscaler.start();
   retention.start();
   projections.start();
+  keeper?.start();
 
   let closing: Promise<void> | undefined;
   const close = async (drained: Promise<void>): Promise<void> => {
-    const kept = Promise.all([autoscaler.stop(), retention.stop()]);
+    const kept = Promise.all([autoscaler.stop(), retention.stop(), keeper?.stop()]);
     await api.stop(drained);
     await kept;
     await projections.stop();
     await reconciler.stop();
+    await containers?.close();
     await engine.close();
     await blobs.close();
   };

@@ -276,6 +276,30 @@ export const errorCatalogue = catalogue({
     title: 'The worker that ran the job went away',
     help: 'It stopped renewing its lease: it died, was paused or was cut off. The attempt counts.',
   },
+  'container-failed': {
+    status: 500,
+    permanent: true,
+    title: 'The container ended with an exit code other than 0',
+    help: 'The details have the exit code and the blob of its log, which says more.',
+  },
+  'container-out-of-memory': {
+    status: 500,
+    permanent: true,
+    title: 'The container took more memory than it may',
+    help: 'Submit with a larger memory, up to --container-max-memory.',
+  },
+  'container-deadline': {
+    status: 500,
+    permanent: true,
+    title: 'The container took longer than its timeout',
+    help: 'Submit with a larger timeoutSeconds. What it had printed until then is its log.',
+  },
+  'container-image': {
+    status: 500,
+    permanent: true,
+    title: 'The container could not be started from its image',
+    help: 'The message is that of what runs containers: there is no such image, it may not be pulled, or its command cannot be run.',
+  },
   'wrong-product': {
     status: 500,
     permanent: false,
