@@ -56,6 +56,7 @@ export class MessageClient {
 
   static async open(url: string): Promise<MessageClient> {
     const connection = await connect(url);
+    connection.on('error', () => undefined); // some tests kill RabbitMQ
     const channel = await connection.createChannel();
     const { queue } = await channel.assertQueue('', { exclusive: true });
     const client = new MessageClient(connection, channel, queue);

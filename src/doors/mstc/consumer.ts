@@ -13,6 +13,8 @@ interface ConsumerOptions {
   /** amqp:// or amqps:// address. */
   readonly url: string;
   readonly queue: string;
+  /** Queues that are declared with it, so that clients find them. */
+  readonly others: readonly string[];
   readonly intake: Pick<Intake, 'take'>;
   readonly clock: Clock;
   readonly log: Log;
@@ -67,10 +69,11 @@ export class MessageConsumer {
   }
 
   async #consume(link: Link): Promise<void> {
-    const { queue, log } = this.#options;
+    const { queue, others, log } = this.#options;
     const queues = new SharedQueues(log);
     queues.connected(link);
     await queues.ensure(queue);
+    await Promise.allSettled(others.map((other) => queues.ensure(other)));
     const channel = await link.channel();
     const closed = new AbortController();
     channel.on('close', () => {

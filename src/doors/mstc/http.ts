@@ -10,10 +10,11 @@ import { idleMs } from '../../http/slow-clients.js';
 import { submitOnceFrom } from '../../http/submission.js';
 import { DrayError } from '../../jobs/errors.js';
 import { isFinal } from '../../jobs/life-cycle.js';
+import { containerType } from '../../tasks/container/index.js';
 import { findJob } from '../find-job.js';
 import { readAsJson } from '../json-body.js';
 import { Accepted, acceptedOf, Reply, replyOf } from './reply.js';
-import { containerType, inMstcWords, jobFrom, readMembers, requestLimit } from './request.js';
+import { inMstcWords, jobFrom, readMembers, requestLimit } from './request.js';
 
 const path = '/processRequest';
 /** How often the system asks whether a client that waits is still there, in ms. */

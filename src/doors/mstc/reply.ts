@@ -5,6 +5,7 @@ import { loadPayload } from '../../blobs/payload.js';
 import type { Job } from '../../engine/engine.js';
 import { DrayError } from '../../jobs/errors.js';
 import { KiB, MiB } from '../../jobs/limits.js';
+import type { ContainerInput, ContainerOutput } from '../../tasks/container/input.js';
 
 export const Reply = Type.Object({
   jobName: Type.String(),
@@ -32,16 +33,8 @@ export type Accepted = Static<typeof Accepted>;
 const outputLimit = 16 * KiB;
 const filesLimit = 4 * MiB;
 
-/** What of a container's input, result and failure is told. */
-interface Told {
-  readonly name?: string;
-  readonly inputBucketUrl?: string;
-  readonly outputBucketUrl?: string;
-  readonly durationMs?: number;
-  readonly log?: { readonly blob: string };
-  readonly files?: Reply['files'];
-  readonly filesTruncated?: boolean;
-}
+/** What is told is taken from a container's input, and from its result or the details of its failure. */
+type Told = Partial<ContainerInput> & Partial<ContainerOutput>;
 
 /**
  * @param job one that has ended.
@@ -49,7 +42,7 @@ interface Told {
  */
 export async function replyOf(job: Job, blobs: BlobStore): Promise<Reply> {
   const input = await load(job.input, blobs);
-  const told = job.result ? await load(job.result, blobs) : detailsOf(job);
+  const told = job.result ? await load(job.result, blobs) : ((job.error?.details ?? {}) as Told);
   const { files, cut } = bounded(told.files ?? []);
   const status = job.status === 'completed' || job.status === 'cancelled' ? job.status : 'failed';
   return {
@@ -81,10 +74,6 @@ function bounded(files: Reply['files']): { files: Reply['files']; cut: boolean }
   let bytes = 0;
   const end = files.findIndex((file) => (bytes += JSON.stringify(file).length + 1) > filesLimit);
   return end === -1 ? { files, cut: false } : { files: files.slice(0, end), cut: true };
-}
-
-function detailsOf({ error }: Job): Told {
-  return (error as { readonly details?: Told } | undefined)?.details ?? {};
 }
 
 async function load(payload: Job['input'], blobs: BlobStore): Promise<Told> {

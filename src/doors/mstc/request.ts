@@ -4,8 +4,9 @@ import { DrayError } from '../../jobs/errors.js';
 import { KiB, MiB } from '../../jobs/limits.js';
 import { RawValueSink } from '../../json/raw.js';
 import { readJson, type Bytes } from '../../json/read.js';
+import { containerType } from '../../tasks/container/index.js';
+import type { ContainerInput } from '../../tasks/container/input.js';
 
-export const containerType = 'container';
 /** Bytes of a request: far more than it can need. */
 export const requestLimit = MiB;
 
@@ -34,16 +35,14 @@ export async function readMembers(body: Bytes): Promise<Members> {
  */
 export function jobFrom(members: Members): SubmitJob {
   const outputBucketUrl = members['outputBucketUrl'] ?? '';
-  return {
-    type: containerType,
-    input: {
-      image: textOf(members, 'image'),
-      name: textOf(members, 'jobName'),
-      timeoutSeconds: secondsOf(members['timeOut'] ?? 0),
-      inputBucketUrl: textOf(members, 'inputBucketUrl'),
-      ...(outputBucketUrl === '' ? {} : { outputBucketUrl: textOf(members, 'outputBucketUrl') }),
-    },
+  const input: ContainerInput = {
+    image: textOf(members, 'image'),
+    name: textOf(members, 'jobName'),
+    timeoutSeconds: secondsOf(members['timeOut'] ?? 0),
+    inputBucketUrl: textOf(members, 'inputBucketUrl'),
+    ...(outputBucketUrl === '' ? {} : { outputBucketUrl: textOf(members, 'outputBucketUrl') }),
   };
+  return { type: containerType, input };
 }
 
 function textOf(members: Members, field: keyof typeof longest): string {
