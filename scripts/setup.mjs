@@ -1,7 +1,7 @@
 // Installs what a fresh checkout lacks: the npm packages, a fast BLAS library, and with --python a virtual
 // environment with numpy and locust, with --browser Chromium, with --services Redis, RabbitMQ, MinIO and a reader of
-// compose files. Silent where nothing is missing. Only failing npm packages end it with an error: everything works
-// without the rest, only slower or less tested.
+// compose files, with --containers podman. Silent where nothing is missing. Only failing npm packages end it with an
+// error: everything works without the rest, only slower or less tested.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -13,7 +13,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const windows = process.platform === 'win32';
 
 /** @returns false where the packages are missing and could not be installed. */
-export function setup({ python = false, browser = false, services = false } = {}) {
+export function setup({ python = false, browser = false, services = false, containers = false } = {}) {
   if (!packagesInstalled()) {
     say('installing the npm packages');
     const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {
@@ -30,6 +30,7 @@ export function setup({ python = false, browser = false, services = false } = {}
   if (python) installPython();
   if (browser) installBrowser();
   if (services) installServices();
+  if (containers) installPodman();
   return true;
 }
 
@@ -108,6 +109,18 @@ function installServices() {
   }
 }
 
+/** Runs containers for tests, and busybox is their image; without, or where it cannot run any, those are skipped. */
+function installPodman() {
+  if (succeeds('podman', ['--version']) && succeeds('busybox', ['true'])) return;
+  if (process.platform !== 'linux' || process.getuid() !== 0 || !succeeds('apt-get', ['--version'])) {
+    say('no podman and static busybox found: the tests that run containers are skipped');
+    return;
+  }
+  say("installing Debian's podman, runc and busybox-static, for the tests that run containers");
+  const failure = installPackage('podman', 'runc', 'busybox-static');
+  if (failure) say(`that did not work (${failure}): those tests are skipped`);
+}
+
 /** Once, into .tools: MinIO takes some three minutes on two cores, and seconds where Go has it in its cache. */
 function buildGo(program, module) {
   if (!succeeds('go', ['version'])) {
@@ -125,16 +138,16 @@ function buildGo(program, module) {
   say(`that did not work (${reason}): the tests that need it are skipped`);
 }
 
-/** One of Debian's, by root. @returns why it could not be installed, where it could not. */
-function installPackage(name) {
+/** Debian's, by root. @returns why they could not be installed, where they could not. */
+function installPackage(...names) {
   const apt = (...args) =>
     spawnSync('apt-get', args, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
       timeout: 300_000,
     });
-  if (!succeeds('apt-cache', ['show', name])) apt('update');
-  const installed = apt('install', '-y', '--no-install-recommends', name);
+  if (!succeeds('apt-cache', ['show', ...names])) apt('update');
+  const installed = apt('install', '-y', '--no-install-recommends', ...names);
   if (installed.status === 0) return undefined;
   return installed.error?.message ?? String(installed.stderr).trim().split('\n').at(-1);
 }
@@ -191,6 +204,11 @@ function say(text) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const wanted = (name) => process.argv.includes(`--${name}`);
-  const options = { python: wanted('python'), browser: wanted('browser'), services: wanted('services') };
+  const options = {
+    python: wanted('python'),
+    browser: wanted('browser'),
+    services: wanted('services'),
+    containers: wanted('containers'),
+  };
   if (!setup(options)) process.exitCode = 1;
 }

@@ -65,20 +65,23 @@ describe('the house', () => {
   });
 
   it('runs every implementation of a seam through its conformance suite', () => {
-    const suites = tests.filter(({ path }) => path.startsWith('test/conformance/'));
+    const suites = tests.filter(({ path }) => /^test\/(conformance|cluster)\//.test(path));
     const wired = new Set(suites.flatMap(({ imports }) => imports));
     expect([...wired]).toEqual(
       expect.arrayContaining([
         'src/engine/sqlite/index.ts',
         'src/blobs/filesystem.ts',
         'test/conformance/engine.ts',
+        'src/tasks/container/podman.ts',
+        'test/conformance/container-runtime.ts',
       ]),
     );
     const engines = product.filter(({ path }) => /^src\/engine\/[^/]+\/index\.ts$/.test(path));
     const stores = product.filter(
       ({ path }) => /^src\/blobs\/[^/]+\.ts$/.test(path) && !doors['blobs']!.includes(path),
     );
-    for (const { path } of [...engines, ...stores]) expect(wired, path).toContain(path);
+    const runtimes = product.filter(({ text }) => /\bimplements ContainerRuntime\b/.test(text));
+    for (const { path } of [...engines, ...stores, ...runtimes]) expect(wired, path).toContain(path);
   });
 
   it('keeps files small enough to read', () => {

@@ -86,7 +86,7 @@ class KubernetesRuntime implements ContainerRuntime {
     try {
       for (;;) {
         stop.throwIfAborted();
-        const standing = await this.#standing(jobId, told?.state);
+        const standing = await this.#standing(jobId, told);
         stop.throwIfAborted();
         if ('end' in standing) return standing.end;
         const { state, message, unless } = standing;
@@ -168,7 +168,8 @@ class KubernetesRuntime implements ContainerRuntime {
     } catch (error) {
       if (isAnswer(error, 409)) return false;
       if (isAnswer(error, 400) || isAnswer(error, 422)) {
-        throw new PermanentError(error.message, { code: 'container-image', cause: error });
+        const code = /\.image\b/.test(error.message) ? 'container-image' : 'container-failed';
+        throw new PermanentError(error.message, { code, cause: error });
       }
       throw error;
     }
@@ -214,15 +215,16 @@ class KubernetesRuntime implements ContainerRuntime {
     await deletion.catch(unlessAnswered(404, 409));
   }
 
-  /** Where it stands now; while nobody answers, where it stood. */
-  async #standing(jobId: string, state: ContainerState = 'waiting'): Promise<Standing> {
+  /** Where it stands now; while nobody answers, where it stood. @param before undefined at the first time. */
+  async #standing(jobId: string, before?: { readonly state: ContainerState }): Promise<Standing> {
     try {
       const { jobs, pods } = await this.#all(jobId);
       const now = this.#clock.now();
       return standingOf({ job: jobs[0], pods, now, imageMs: this.#options.imageMs ?? imageMs });
     } catch (error) {
-      if (!(error instanceof ApiError) || error.forbidden) throw error;
-      return { state, message: error.message };
+      // A server that starts refuses for a moment what it has allowed before.
+      if (!(error instanceof ApiError) || (error.forbidden && !before)) throw error;
+      return { state: before?.state ?? 'waiting', message: error.message };
     }
   }
 

@@ -3,6 +3,7 @@
  * account, plugins that fetch tokens). The requests are made here: its own have no time limit, its watch and log
  * readers neither push back nor tell a cut stream from one that ended.
  */
+import { setMaxListeners } from 'node:events';
 import { request as requestByHttp, type IncomingMessage } from 'node:http';
 import { request as requestByHttps, type RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
@@ -49,6 +50,8 @@ export class Api {
     this.#server = params.server.replace(/\/$/, '');
     this.#clock = params.clock;
     this.namespace = params.namespace;
+    // Each request and each who waits listens to it.
+    setMaxListeners(0, this.#closed.signal);
   }
 
   get server(): string {
@@ -123,7 +126,7 @@ export class Api {
       for await (const chunk of response) yield chunk as Uint8Array;
     } catch (error) {
       signal.throwIfAborted();
-      throw error instanceof ApiError ? error : unanswered(this.#server, error);
+      throw this.#meant(error);
     }
   }
 
@@ -133,15 +136,13 @@ export class Api {
     params: { query?: Query; body?: unknown; type?: string },
   ): Promise<unknown> {
     const late = new AbortController();
-    const cancel = this.#clock.after(patienceMs, () =>
-      late.abort(new ApiError(`${this.#server} did not answer within ${patienceMs / 1_000} s`)),
-    );
+    const cancel = this.#clock.after(patienceMs, () => late.abort(this.#late()));
     const signal = AbortSignal.any([late.signal, this.#closed.signal]);
     try {
       return JSON.parse(await text(await this.#send(method, path, { ...params, signal }))) as unknown;
     } catch (error) {
       signal.throwIfAborted();
-      throw error instanceof ApiError ? error : unanswered(this.#server, error);
+      throw this.#meant(error);
     } finally {
       cancel();
     }
@@ -163,28 +164,38 @@ export class Api {
     const body = params.body === undefined ? undefined : JSON.stringify(params.body);
     const headers = {
       ...(options.headers as Readonly<Record<string, string>>),
-      accept: 'application/json',
+      accept: 'application/json, */*',
       ...(body !== undefined && { 'content-type': params.type, 'content-length': Buffer.byteLength(body) }),
     };
     const send = url.protocol === 'http:' ? requestByHttp : requestByHttps;
-    const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const request = send(url, { ...options, headers }, resolve);
-      request.setTimeout(patienceMs, () =>
-        request.destroy(new ApiError(`${this.#server} did not answer within ${patienceMs / 1_000} s`)),
-      );
-      request.on('error', reject);
-      request.end(body);
-    }).catch((error: unknown) => {
+    const request = send(url, { ...options, headers });
+    const cancel = this.#clock.after(patienceMs, () => request.destroy(this.#late()));
+    try {
+      const response = await new Promise<IncomingMessage>((resolve, reject) => {
+        request.on('response', resolve).on('error', reject).end(body);
+      });
+      const status = response.statusCode ?? 0;
+      if (status >= 200 && status < 300) return response;
+      const said = await text(response).catch(() => '');
+      throw new ApiError(`Kubernetes answers ${status} to ${method} ${path}: ${reasonOf(said)}`, {
+        answered: status,
+      });
+    } catch (error) {
       signal.throwIfAborted();
-      throw error instanceof ApiError ? error : unanswered(this.#server, error);
-    });
-    response.socket.setTimeout(patienceMs);
-    const status = response.statusCode ?? 0;
-    if (status >= 200 && status < 300) return response;
-    const said = await text(response).catch(() => '');
-    throw new ApiError(`Kubernetes answers ${status} to ${method} ${path}: ${reasonOf(said)}`, {
-      answered: status,
-    });
+      throw this.#meant(error);
+    } finally {
+      cancel();
+    }
+  }
+
+  #late(): ApiError {
+    return new ApiError(`Kubernetes at ${this.#server} did not answer within ${patienceMs / 1_000} s`);
+  }
+
+  #meant(error: unknown): ApiError {
+    if (error instanceof ApiError) return error;
+    const why = error instanceof Error ? error.message || error.name : String(error);
+    return new ApiError(`Kubernetes at ${this.#server} does not answer: ${why}`, { cause: error });
   }
 }
 
@@ -227,9 +238,4 @@ function reasonOf(body: string): string {
     // Shown as it is.
   }
   return body.slice(0, 500);
-}
-
-function unanswered(server: string, error: unknown): ApiError {
-  const why = error instanceof Error ? error.message || error.name : String(error);
-  return new ApiError(`Kubernetes at ${server} does not answer: ${why}`, { cause: error });
 }

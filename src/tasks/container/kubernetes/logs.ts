@@ -8,9 +8,9 @@ import type { KubePod } from './objects.js';
 /** A connection on which nothing comes may be dead: it is made anew. */
 const idleMs = 60_000;
 /** For what a follower is still owed when the container has ended. */
-const endingMs = 5_000;
+const endingMs = 2_000;
 const retry = { baseMs: 500, factor: 2, capMs: 5_000 };
-/** Failures in a row once the container has ended: some 10 s. */
+/** Failures in a row once the container has ended, or where we may not read: some 10 s. */
 const mostFailures = 6;
 
 export interface LogSource {
@@ -29,7 +29,7 @@ export interface LogSource {
 /**
  * A reading that was begun after the container had ended, and has come to its end, is the last one: so what was cut
  * is read again.
- * @throws ApiError where the log of an ended container cannot be read.
+ * @throws ApiError where the log of an ended container cannot be read, or we are not allowed to.
  */
 export async function* readLog(source: LogSource): AsyncGenerator<Uint8Array, void, undefined> {
   const { clock, ended, signal } = source;
@@ -49,10 +49,10 @@ export async function* readLog(source: LogSource): AsyncGenerator<Uint8Array, vo
       }
     } catch (error) {
       signal.throwIfAborted();
-      if (!(error instanceof ApiError) || error.forbidden) throw error;
+      if (!(error instanceof ApiError)) throw error;
       if (last && isAnswer(error, 404)) return;
       failures += 1;
-      if (last && failures > mostFailures) throw error;
+      if ((last || error.forbidden) && failures > mostFailures) throw error;
     }
     if (ended.aborted && failures === 0) continue;
     const pauseMs = backoff({ attempt: Math.max(1, failures), policy: retry, random: clock.random() });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../clock.js';
 import type { ContainerSpec, PodmanOptions } from '../runtime.js';
-import { containerName, writeArguments } from './arguments.js';
+import { writeArguments } from './arguments.js';
 
 const jobId = '0198c2b4-0000-7000-8000-000000000001';
 const options: PodmanOptions = {
@@ -41,20 +41,6 @@ async function written(env: ContainerSpec['env'], given: Partial<PodmanOptions> 
   });
   return { args, file, text: readFileSync(file, 'utf8') };
 }
-
-describe('the name of a container', () => {
-  it.each([
-    ['test-job', 'test-job'],
-    ['Größe ☺ 42', 'gro-e-42'],
-    ['--rm --privileged--', 'rm-privileged'],
-    ['', 'job'],
-    ['☺', 'job'],
-    ['a'.repeat(25) + '-b', 'a'.repeat(25)],
-    ['x'.repeat(500), 'x'.repeat(26)],
-  ])('of %j begins with %j', (name, slug) => {
-    expect(containerName(name, jobId)).toBe(`${slug}-${jobId}`);
-  });
-});
 
 describe('the arguments of a container', () => {
   it('keep plain values out of the list of processes, in a file of the owner alone', async () => {

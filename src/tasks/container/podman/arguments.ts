@@ -1,6 +1,7 @@
 /** The arguments by which podman and docker make a container as it is asked for. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { containerName } from '../name.js';
 import type { ContainerSpec, PodmanOptions } from '../runtime.js';
 import { labels } from './inspection.js';
 
@@ -10,19 +11,6 @@ const maxLog = '128m';
 const maxProcesses = 1024;
 /** Podman itself ends what runs for so much longer than it may, in s, for the case that no process of Dray lives. */
 const late = 10;
-/** The longest part that a client's name has in the container's. */
-const maxSlug = 26;
-
-/** Such as `test-job-0198c2b4-…`: a valid label of DNS, whatever the client's name is. */
-export function containerName(name: string, jobId: string): string {
-  const plain = name.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
-  const slug = plain
-    .replace(/[^a-z0-9]+/g, '-')
-    .replace(/^-/, '')
-    .slice(0, maxSlug)
-    .replace(/-$/, '');
-  return `${slug || 'job'}-${jobId}`;
-}
 
 /**
  * The arguments of `run`; the file that they name is no longer needed once it has run.
