@@ -1,6 +1,6 @@
 // Installs what a fresh checkout lacks: the npm packages, a fast BLAS library, and with --python a virtual
-// environment with numpy and locust, with --browser Chromium, with --services Redis, RabbitMQ, MinIO and a reader of
-// compose files, with --containers podman. Silent where nothing is missing. Only failing npm packages end it with an
+// environment with numpy, locust and pika, with --browser Chromium, with --services Redis, RabbitMQ, MinIO and a reader
+// of compose files, with --containers podman. Silent where nothing is missing. Only failing npm packages end it with an
 // error: everything works without the rest, only slower or less tested.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
@@ -175,11 +175,11 @@ function subfolders(folder) {
 function installPython() {
   const venv = join(root, '.venv');
   const interpreter = join(venv, windows ? 'Scripts/python.exe' : 'bin/python');
-  const requirements = join(root, 'loadtest/requirements.txt');
+  const requirements = ['loadtest', 'test/contract'].map((folder) => join(root, folder, 'requirements.txt'));
   const stamp = join(venv, 'installed.txt');
-  const wanted = `numpy\n${readFileSync(requirements, 'utf8')}`;
+  const wanted = ['numpy\n', ...requirements.map((file) => readFileSync(file, 'utf8'))].join('');
   if (existsSync(interpreter) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
-  say('making .venv with numpy and locust, for the tests of the Python client and of the load test');
+  say('making .venv with numpy, locust and pika, for the tests of clients in Python and of the load test');
   if (!existsSync(interpreter) && !succeeds('python3', ['-m', 'venv', venv])) {
     say('no virtual environment could be made (is python3-venv there?)');
     say('going on without: the tests of the Python client and of the load test are skipped');
@@ -189,9 +189,10 @@ function installPython() {
     succeeds(interpreter, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages]);
   const numpy = pip('numpy');
   if (!numpy) say('numpy could not be installed: the tests of the Python client are skipped');
-  const locust = pip('-r', requirements);
-  if (!locust) say('locust could not be installed: the load test is skipped');
-  if (numpy && locust) writeFileSync(stamp, wanted);
+  const others = pip(...requirements.flatMap((file) => ['-r', file]));
+  if (!others)
+    say('locust and pika could not be installed: the load test and the test with pika are skipped');
+  if (numpy && others) writeFileSync(stamp, wanted);
 }
 
 function succeeds(command, args) {

@@ -9,6 +9,7 @@ import type { Config } from '../config/options.js';
 import { Autoscaler } from '../control/autoscaler.js';
 import { Projections } from '../control/projections.js';
 import { Reconciler } from '../control/reconciler.js';
+import { mstcProjection } from '../doors/mstc/address.js';
 import type { Engine } from '../engine/engine.js';
 import { openSqliteEngine } from '../engine/sqlite/index.js';
 import { Metrics } from '../http/metrics.js';
@@ -22,6 +23,7 @@ import { openContainers, type Containers } from './containers.js';
 import { createRetention, diskOf } from './housekeeping.js';
 import { sayKernel } from './kernel.js';
 import { createLogger, taskLog } from './logger.js';
+import { createReplies } from './mstc.js';
 import { knownTasks } from './tasks.js';
 import { untilStopped, type RunningServer } from './until-stopped.js';
 import { createWorkers } from './workers.js';
@@ -115,7 +117,13 @@ async function startOn(params: {
   };
   const metrics = new Metrics({ clock, shared: { ...shared, counts: () => engine.counts() } });
   const reconciler = new Reconciler({ engine, clock, log });
-  const projections = new Projections({ engine, projections: new Map(), clock, log });
+  const replies = createReplies({ config, blobs, clock, log });
+  const projections = new Projections({
+    engine,
+    projections: new Map([[mstcProjection, replies.project]]),
+    clock,
+    log,
+  });
   const disk = diskOf(blobs, folder);
   const retention = createRetention({ engine, blobs, disk, clock, log, config });
   const keeper = containers?.keeper(engine);
@@ -143,6 +151,7 @@ async function startOn(params: {
     await api.stop(drained);
     await kept;
     await projections.stop();
+    await replies.close();
     await reconciler.stop();
     await containers?.close();
     await engine.close();
