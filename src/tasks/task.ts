@@ -11,6 +11,14 @@ export { stopReasonOf, type StopReason } from './stopped.js';
 
 export type TaskLog = Log;
 
+export interface PreviousAttempt {
+  /** `expired`: its worker died or was cut off; `released`: it was handed back, as where a worker is told to stop. */
+  readonly outcome: 'completed' | 'failed' | 'expired' | 'released' | 'cancelled';
+  /** Where it failed. */
+  readonly error?:
+    { readonly code: string; readonly message: string; readonly permanent: boolean } | undefined;
+}
+
 /** The blobs as tasks may use them. */
 export type TaskBlobs = Pick<BlobStore, 'create' | 'stat' | 'readInto' | 'read'>;
 
@@ -19,6 +27,8 @@ export interface TaskContext {
   readonly jobId: string;
   /** 1-based. */
   readonly attempt: number;
+  /** How the attempt before ended; absent at the first. What that one has started elsewhere may still run. */
+  readonly previous?: PreviousAttempt;
   /**
    * Aborts on cancel, timeout, lost lease and drain, with an AbortError; `stopReasonOf` tells which. What goes on after
    * a grace period of 2 s is lost: an executor is killed, an inline attempt is given up.

@@ -2,7 +2,7 @@
 import type { BlobStore } from '../blobs/blob-store.js';
 import { systemClock } from '../clock.js';
 import { GiB } from '../jobs/limits.js';
-import type { TaskContext } from '../tasks/task.js';
+import type { PreviousAttempt, TaskContext } from '../tasks/task.js';
 import { MemoryBlobs } from './memory-blobs.js';
 
 export interface RecordedProgress {
@@ -30,6 +30,8 @@ export interface GivenContext {
   readonly blobs?: BlobStore;
   /** 1 by default. */
   readonly attempt?: number;
+  /** None by default. */
+  readonly previous?: PreviousAttempt | undefined;
   /** Bytes; 1 GiB by default. */
   readonly memoryLimit?: number;
   readonly onProgress?: (fraction: number, message?: string) => void;
@@ -47,6 +49,7 @@ export function taskContext(given: GivenContext = {}): RecordedContext {
   return {
     jobId: systemClock.id(),
     attempt: given.attempt ?? 1,
+    ...(given.previous && { previous: given.previous }),
     signal: controller.signal,
     blobs: given.blobs ?? new MemoryBlobs(),
     log: { info: log('info'), warn: log('warn') },

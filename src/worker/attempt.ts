@@ -94,11 +94,19 @@ export class Attempt {
       await this.#write({ kind: 'returned' });
       return 'returned';
     }
+    const previous = job.attempts.at(-1);
     let cancelTimeout = (): void => undefined;
     let outcome: RunOutcome;
     try {
       outcome = await runner.run(
-        { jobId: job.id, type: job.type, input: job.input, attempt: job.attempt, threads: pool.threads },
+        {
+          jobId: job.id,
+          type: job.type,
+          input: job.input,
+          attempt: job.attempt,
+          ...(previous && { previous: { outcome: previous.outcome, error: previous.error } }),
+          threads: pool.threads,
+        },
         {
           stop: this.#stop,
           onStart: () => {

@@ -1,6 +1,7 @@
 /** What worker and executor say to each other over the child process's channel, as JSON. */
 import type { Failure, Progress } from '../engine/engine.js';
 import type { Payload } from '../jobs/payload.js';
+import type { PreviousAttempt } from '../tasks/task.js';
 import type { StopReason } from '../tasks/stopped.js';
 
 export interface RunRequest {
@@ -8,6 +9,8 @@ export interface RunRequest {
   readonly type: string;
   readonly input: Payload;
   readonly attempt: number;
+  /** How the attempt before ended. */
+  readonly previous?: PreviousAttempt;
   readonly threads: number;
 }
 

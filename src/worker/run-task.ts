@@ -57,6 +57,7 @@ export async function runTask(host: TaskHost, request: RunRequest, control: RunC
   const context: TaskContext = {
     jobId: request.jobId,
     attempt: request.attempt,
+    ...(request.previous && { previous: request.previous }),
     get signal() {
       return control.signal();
     },

@@ -10,6 +10,7 @@ import { parseHostPattern } from './bucket-url.js';
 import type { Buckets } from './bucket.js';
 import { parseImagePattern } from './image.js';
 import { createContainer } from './index.js';
+import type { PreviousAttempt } from '../task.js';
 import type { ContainerRules } from './rules.js';
 import type { ContainerEnd, ContainerRuntime, ContainerSpec } from './runtime.js';
 
@@ -87,7 +88,7 @@ async function* endless(): AsyncGenerator<Uint8Array> {
   await new Promise(() => undefined);
 }
 
-function setup(options: { list?: Buckets['list']; address?: string } = {}) {
+function setup(options: { list?: Buckets['list']; address?: string; previous?: PreviousAttempt } = {}) {
   const runtime = new Puppet();
   const clock = new ManualClock();
   const blobs = new MemoryBlobs();
@@ -98,7 +99,7 @@ function setup(options: { list?: Buckets['list']; address?: string } = {}) {
     host: { runtime, buckets: { list }, slots: 3 },
     lookup: () => Promise.resolve([{ address: options.address ?? '10.0.0.1', family: 4 }]),
   });
-  const context = taskContext({ blobs });
+  const context = taskContext({ blobs, previous: options.previous });
   const run = () => Promise.resolve(task.run(input, context));
   const textOf = (id: string) => Buffer.from(blobs.bytes(id)).toString();
   return { runtime, clock, blobs, task, context, run, textOf };
@@ -220,6 +221,21 @@ describe('a container job', () => {
     },
   );
 
+  it.each([
+    [
+      { outcome: 'failed', error: { code: 'container-failed', message: '', permanent: true } },
+      ['remove', 'start'],
+    ],
+    [{ outcome: 'failed', error: { code: 'timeout', message: '', permanent: false } }, ['remove', 'start']],
+    [{ outcome: 'failed', error: { code: 'unavailable', message: '', permanent: false } }, ['start']],
+    [{ outcome: 'expired' }, ['start']],
+    [{ outcome: 'released' }, ['start']],
+  ] as const)('runs anew where the end of the attempt before is known: %o', async (previous, calls) => {
+    const { runtime, run } = setup({ previous });
+    await run();
+    expect(runtime.calls).toEqual(calls);
+  });
+
   it('does not wait longer than it may for its container to be removed', async () => {
     const { runtime, clock, context, run } = setup();
     runtime.end = undefined;
@@ -252,17 +268,6 @@ describe('a container job', () => {
     const given = failing(run());
     await passing(given);
     expect(await given).toMatchObject({ code: 'unavailable' });
-  });
-
-  it('starts anew where it is run again by the process that has told its failure', async () => {
-    const { runtime, run } = setup();
-    runtime.end = Promise.resolve(ended({ exitCode: 1 }));
-    await failing(run());
-    runtime.end = Promise.resolve(ended({}));
-    await run();
-    expect(runtime.calls).toEqual(['start', 'remove', 'start']);
-    await run();
-    expect(runtime.calls).toEqual(['start', 'remove', 'start', 'start']);
   });
 
   it('says in its log that it goes on with the container of an earlier attempt', async () => {

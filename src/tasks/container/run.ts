@@ -2,7 +2,7 @@
 import type { Clock } from '../../clock.js';
 import { DrayError } from '../../jobs/errors.js';
 import { stopReasonOf } from '../stopped.js';
-import type { TaskContext } from '../task.js';
+import type { PreviousAttempt, TaskContext } from '../task.js';
 import type { Buckets } from './bucket.js';
 import { durationOf, failureOf } from './ends.js';
 import { containerTimeoutMs, type ContainerInput, type ContainerOutput } from './input.js';
@@ -19,16 +19,12 @@ const longestPauseMs = 15_000;
 const lingerMs = 5_000;
 /** Less than what a stopped attempt is given; a removal that takes longer goes on after it. */
 const removalMs = 1_500;
-/** Jobs whose containers are remembered as over. */
-const mostOver = 1_000;
 
 export class ContainerRuns {
   readonly #runtime: ContainerRuntime;
   readonly #buckets: Buckets;
   readonly #places: ContainerPlaces;
   readonly #clock: Clock;
-  /** Jobs that are done with their containers as far as this process knows: when they run again, it is anew. */
-  readonly #over = new Set<string>();
 
   constructor(params: {
     runtime: ContainerRuntime;
@@ -49,8 +45,8 @@ export class ContainerRuns {
     signal.throwIfAborted();
     try {
       const { name, adopted } = await this.#insist(context, async () => {
-        if (this.#over.has(jobId)) await this.#runtime.remove({ jobId });
-        this.#over.delete(jobId);
+        // A job that was re-driven, or ran out of time, runs anew.
+        if (isOver(context.previous)) await this.#runtime.remove({ jobId });
         return this.#runtime.start(specOf(job, jobId));
       });
       context.log.info(adopted ? 'the container of an earlier attempt is followed' : 'container started', {
@@ -88,9 +84,7 @@ export class ContainerRuns {
         ...listing,
       };
     }
-    const failure = await failureOf({ reason: end.reason, end, job, name, log });
-    this.#remember(jobId);
-    throw failure;
+    throw await failureOf({ reason: end.reason, end, job, name, log });
   }
 
   async #untilEnd(log: ContainerLog, { jobId, signal, progress }: TaskContext): Promise<ContainerEnd> {
@@ -148,7 +142,6 @@ export class ContainerRuns {
 
   /** What is left to remove when the attempt's time is up goes on without it; what fails is left to the keeper. */
   async #discard({ jobId, log }: TaskContext): Promise<void> {
-    this.#remember(jobId);
     const removal = this.#runtime
       .remove({ jobId })
       .catch((error: unknown) => log.warn('a container could not be removed', { error: String(error) }));
@@ -180,12 +173,14 @@ export class ContainerRuns {
       ended.abort();
     }
   }
+}
 
-  #remember(jobId: string): void {
-    const [oldest] = this.#over;
-    if (this.#over.size >= mostOver && oldest !== undefined) this.#over.delete(oldest);
-    this.#over.add(jobId);
-  }
+/** True where nothing of that attempt goes on: its container's end was told, or it was to be removed. */
+function isOver(previous: PreviousAttempt | undefined): boolean {
+  const error = previous?.error;
+  return (
+    previous?.outcome === 'failed' && error !== undefined && (error.permanent || error.code === 'timeout')
+  );
 }
 
 function specOf(job: ContainerJob, jobId: string): ContainerSpec {
