@@ -3,7 +3,7 @@ import type { ConsumeMessage } from 'amqplib';
 import { createHash } from 'node:crypto';
 import type { BlobStore } from '../../blobs/blob-store.js';
 import type { Clock } from '../../clock.js';
-import type { Engine, Job, NewJob } from '../../engine/engine.js';
+import type { Engine, NewJob } from '../../engine/engine.js';
 import { DrayError, type ErrorCode } from '../../jobs/errors.js';
 import { isFinal } from '../../jobs/life-cycle.js';
 import type { Log } from '../../log.js';
@@ -29,8 +29,10 @@ export interface IntakeOptions {
 }
 
 const backoff = { firstMs: 200, mostMs: 10_000 } as const;
-/** What fails so often, and not because a server is away, is refused: after about a minute. */
+/** What fails so often, and not because a server of ours is away, is refused: after about a minute. */
 const mostTries = 12;
+/** A reply of the door's own is tried so often: a client whose queue takes none must not hold up others. */
+const replyTries = 4;
 /** What passes by itself, and is no message's fault. */
 const passing: ReadonlySet<ErrorCode> = new Set(['unavailable', 'queue-full', 'storage-full']);
 
@@ -53,8 +55,7 @@ export class Intake {
       await this.#store(message, over);
     } catch (error) {
       if (over.aborted) throw error;
-      const refusal = this.#refusalFor(error);
-      await this.#persist(over, () => this.#refuse(message, refusal));
+      await this.#refuse(message, over, this.#refusalFor(error));
     }
   }
 
@@ -62,7 +63,7 @@ export class Intake {
   async #store(message: ConsumeMessage, over: AbortSignal): Promise<void> {
     const { engine, jobsRefusal } = this.#options;
     // One message may name a host that nobody knows: it is not waited for as long as for a server of ours.
-    const job = await this.#persist(over, () => this.#admit(message), { forEver: false });
+    const job = await this.#persist(over, () => this.#admit(message), mostTries);
     const once = onceOf(message, job.id);
     const answer = await this.#persist(over, () => {
       const full = jobsRefusal();
@@ -75,9 +76,12 @@ export class Intake {
       });
     }
     // Who sends it anew may have lost the reply. One that RabbitMQ delivers anew is answered by its job's end alone.
-    if (answer.kind === 'repeated' && !message.fields.redelivered) {
-      await this.#persist(over, () => this.#replyAgain(message, answer.jobs[0]));
-    }
+    const [first] = answer.kind === 'repeated' && !message.fields.redelivered ? answer.jobs : [];
+    if (!first || !isFinal(first.status)) return;
+    await this.#reply(message, over, async () => ({
+      id: first.id,
+      reply: JSON.stringify(await replyOf(first, this.#options.blobs)),
+    }));
   }
 
   async #admit(message: ConsumeMessage): Promise<NewJob> {
@@ -86,27 +90,37 @@ export class Intake {
     return { ...(await admit(submission, this.#options)), projection };
   }
 
-  async #replyAgain(message: ConsumeMessage, job: Job | undefined): Promise<void> {
-    const { replyTo, correlationId } = returnAddressOf(message);
-    if (replyTo === undefined || !job || !isFinal(job.status)) return;
-    const reply = JSON.stringify(await replyOf(job, this.#options.blobs));
-    const letter = replyLetter(replyTo, { id: job.id, correlationId, reply });
-    await this.#options.sender.send([{ ...letter, droppable: true }]);
-  }
-
-  async #refuse(message: ConsumeMessage, refusal: Refusal): Promise<void> {
+  async #refuse(message: ConsumeMessage, over: AbortSignal, refusal: Refusal): Promise<void> {
     const { dead, sender, clock, log } = this.#options;
-    const address = returnAddressOf(message);
-    const { replyTo, correlationId } = address;
-    const letters = [deadLetter(dead, message, address, refusal)];
-    if (replyTo !== undefined) {
+    const letter = deadLetter(dead, message, returnAddressOf(message), refusal);
+    await this.#persist(over, () => sender.send([letter]));
+    log.info('a container message was refused', { ...refusal });
+    await this.#reply(message, over, async () => {
       const { jobName } = await readMembers([message.content]).catch(() => ({ jobName: undefined }));
       const id = propertyOf(message, 'messageId') ?? clock.id();
-      const letter = replyLetter(replyTo, { id, correlationId, reply: refusalText(jobName, refusal) });
-      letters.push({ ...letter, droppable: true });
+      return { id, reply: refusalText(jobName, refusal) };
+    });
+  }
+
+  /** To whoever sent the message, where he has given an address. */
+  async #reply(
+    message: ConsumeMessage,
+    over: AbortSignal,
+    write: () => Promise<{ id: string; reply: string }>,
+  ): Promise<void> {
+    const { sender, log } = this.#options;
+    const { replyTo, correlationId } = returnAddressOf(message);
+    if (replyTo === undefined) return;
+    const send = async (): Promise<void> => {
+      const letter = replyLetter(replyTo, { ...(await write()), correlationId });
+      await sender.send([{ ...letter, droppable: true }]);
+    };
+    try {
+      await this.#persist(over, send, replyTries);
+    } catch (error) {
+      over.throwIfAborted();
+      log.warn('a reply to a container message could not be sent', { replyTo, error: String(error) });
     }
-    await sender.send(letters);
-    log.info('a container message was refused', { ...refusal });
   }
 
   #refusalFor(error: unknown): Refusal {
@@ -120,26 +134,22 @@ export class Intake {
 
   /**
    * Does it again, with growing pauses, until it is done.
-   * @param options.forEver false where what passes by itself counts as a try too.
+   * @param most tries in all; without it what passes by itself is waited for as long as it takes.
    * @throws what no further try would change; the signal's reason when aborted.
    */
-  async #persist<T>(
-    over: AbortSignal,
-    work: () => T | Promise<T>,
-    { forEver = true }: { forEver?: boolean } = {},
-  ): Promise<T> {
+  async #persist<T>(over: AbortSignal, work: () => T | Promise<T>, most?: number): Promise<T> {
     const { clock } = this.#options;
     let tries = 0;
     for (let attempt = 0; ; attempt += 1) {
       try {
         const result = await work();
-        if (forEver) this.#say(undefined);
+        if (most === undefined) this.#say(undefined);
         return result;
       } catch (error) {
         over.throwIfAborted();
         if (error instanceof DrayError && error.permanent) throw error;
-        const passes = forEver && error instanceof DrayError && passing.has(error.code);
-        if (!passes && ++tries >= mostTries) throw error;
+        const passes = most === undefined && error instanceof DrayError && passing.has(error.code);
+        if (!passes && ++tries >= (most ?? mostTries)) throw error;
         if (passes) this.#say(error);
       }
       const delay = Math.min(backoff.mostMs, backoff.firstMs * 2 ** Math.min(attempt, 16));

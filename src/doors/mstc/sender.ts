@@ -38,6 +38,11 @@ export class Sender {
     this.#publisher = publisher;
   }
 
+  /** False while RabbitMQ is away or takes nothing. */
+  get reachable(): boolean {
+    return this.#publisher.reachable;
+  }
+
   /**
    * Resolves once RabbitMQ has all of them.
    * @throws DrayError `unavailable` where one of them is not known to be there: all may be sent again.
@@ -46,7 +51,7 @@ export class Sender {
     const sent = await this.#publisher.publish(parcels);
     const missing = parcels.find((_, index) => sent[index] !== true);
     if (!missing) return;
-    if (!this.#publisher.reachable) throw this.#link.away();
+    if (!this.reachable) throw this.#link.away();
     throw new DrayError('unavailable', `RabbitMQ did not confirm a message to ${missing.queue}.`);
   }
 
