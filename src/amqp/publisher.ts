@@ -52,6 +52,7 @@ export class Publisher {
   readonly #clock: Clock;
   readonly #log: Log;
   #channel: ConfirmChannel | undefined;
+  #reset = (): void => undefined;
   #blocked = false;
   #writable = true;
   #open = 0;
@@ -73,6 +74,7 @@ export class Publisher {
 
   async connected(link: Link): Promise<void> {
     const channel = await link.confirmChannel();
+    this.#reset = () => link.reset();
     this.#blocked = false;
     this.#writable = true;
     channel.on('return', ({ fields, properties }) =>
@@ -86,7 +88,7 @@ export class Publisher {
       if (this.#channel !== channel) return;
       this.disconnected();
       // RabbitMQ ended the channel alone: the connection's own recovery is the one way back.
-      link.reset();
+      this.#reset();
     });
     this.#channel = channel;
   }
@@ -173,9 +175,10 @@ export class Publisher {
         this.#confirmed(entry, error),
       );
     } catch {
-      // The connection is being closed.
+      // The connection is being closed, or confirms are no longer in step with what was sent: a new one is the way back.
       this.#channel = undefined;
       this.#release(entry, false);
+      this.#reset();
     }
   }
 
