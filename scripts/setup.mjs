@@ -175,7 +175,8 @@ function subfolders(folder) {
 function installPython() {
   const venv = join(root, '.venv');
   const interpreter = join(venv, windows ? 'Scripts/python.exe' : 'bin/python');
-  const requirements = ['loadtest', 'test/contract'].map((folder) => join(root, folder, 'requirements.txt'));
+  const folders = ['loadtest', 'test/contract', 'test/e2e', 'examples/bucket-image', 'examples/mstc-client'];
+  const requirements = folders.map((folder) => join(root, folder, 'requirements.txt'));
   const stamp = join(venv, 'installed.txt');
   const wanted = ['numpy\n', ...requirements.map((file) => readFileSync(file, 'utf8'))].join('');
   if (existsSync(interpreter) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
@@ -191,7 +192,7 @@ function installPython() {
   if (!numpy) say('numpy could not be installed: the tests of the Python client are skipped');
   const others = pip(...requirements.flatMap((file) => ['-r', file]));
   if (!others)
-    say('locust and pika could not be installed: the load test and the test with pika are skipped');
+    say('locust and others could not be installed: the load test and tests of clients are skipped');
   if (numpy && others) writeFileSync(stamp, wanted);
 }
 

@@ -155,6 +155,18 @@ def test_a_later_success_takes_the_failure_away(client, bucket, folder, tmp_path
 
 
 @deployed
+def test_a_file_may_be_larger_than_the_memory_of_the_container(client, bucket, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    with (data / "large.bin").open("wb") as file:
+        file.truncate(192 << 20)
+    reply = client.run(data, tmp_path / "results", IMAGE, "large", bucket(), bucket(), seconds=PATIENCE)
+    assert reply["status"] == "completed", reply
+    summary = json.loads((tmp_path / "results/results/summary.json").read_text())
+    assert summary["size"] == 192 << 20
+
+
+@deployed
 def test_what_is_not_allowed_is_refused_with_the_reason(client, bucket, folder):
     source = bucket()
     client.upload(folder, source)

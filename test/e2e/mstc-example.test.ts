@@ -23,7 +23,7 @@ const [s3, queue] = containers ? await Promise.all([s3Bucket(), rabbitVhost()]) 
 /** Runs the tests of an example, whose failure fails the test. @returns what pytest says at the end. */
 async function pytest(example: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
   const args = ['-B', '-m', 'pytest', '-q', '-p', 'no:cacheprovider', join(root, 'examples', example)];
-  const run = promisify(execFile)(python, args, { env: { ...process.env, ...env } });
+  const run = promisify(execFile)(python, args, { env: { ...process.env, ...env }, timeout: 800_000 });
   const { stdout } = await run.catch((error: unknown) => {
     const { stdout, stderr } = error as { stdout: string; stderr: string };
     throw new Error(stdout + stderr);
@@ -31,10 +31,10 @@ async function pytest(example: string, env: Readonly<Record<string, string>> = {
   return stdout.trim().split('\n').at(-1)!;
 }
 
-describe.skipIf(!ready)('the analysis in the example of an image', () => {
+describe.skipIf(!ready)('the program in the example of an image', () => {
   it('passes its own tests', async () => {
     expect(await pytest('bucket-image')).toMatch(/^\d+ passed in/);
-  });
+  }, 120_000);
 });
 
 describe.skipIf(!s3 || !queue)('the examples of container jobs', () => {
