@@ -1,7 +1,8 @@
 /**
- * Containers for tests where podman can run them, which only trying tells: without, the tests are skipped, in CI too.
+ * Containers for tests where podman or docker can run them, which only trying tells: without, the tests are skipped,
+ * in CI too.
  *
- *     DRAY_TEST_PODMAN_ARGS="--network=host …"        what `podman run` needs on this machine
+ *     DRAY_TEST_CONTAINER_ARGS="--network=host …"        what `podman run` needs on this machine
  */
 import { execFile, execFileSync } from 'node:child_process';
 import { accessSync, chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
@@ -10,7 +11,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 export interface TestPodman {
-  readonly program: 'podman';
+  readonly program: 'podman' | 'docker';
   /** What `run` needs on this machine. */
   readonly args: readonly string[];
   /** Runs the shell script that the variable SCRIPT holds. */
@@ -21,37 +22,42 @@ const image = 'localhost/dray-test:1';
 const commands = ['sh', 'cat', 'echo', 'env', 'head', 'ls', 'mkdir', 'nproc', 'sleep', 'tr', 'wget'];
 
 /** A machine that is itself a container has no network of its own to give, and fewer rights. */
-const attempts: readonly (readonly string[])[] = process.env['DRAY_TEST_PODMAN_ARGS']
-  ? [process.env['DRAY_TEST_PODMAN_ARGS'].split(' ')]
+const attempts: readonly (readonly string[])[] = process.env['DRAY_TEST_CONTAINER_ARGS']
+  ? [process.env['DRAY_TEST_CONTAINER_ARGS'].split(' ')]
   : [[], ['--network=host', '--runtime=runc', '--ulimit=nofile=1024:1024', '--ulimit=nproc=1024:1024']];
 
 /** undefined where this machine cannot run containers; the reason is on the console, the last line counts the skip. */
-export async function testPodman(): Promise<TestPodman | undefined> {
+export async function testPodman(program: TestPodman['program'] = 'podman'): Promise<TestPodman | undefined> {
+  const command = (...args: readonly string[]): Promise<string> => run(program, args);
   try {
-    await podman('--version');
-    if (!(await podman('image', 'exists', image).then(Boolean, () => false))) makeImage();
+    await command('version');
+    if (!(await command('image', 'inspect', image).then(Boolean, () => false))) makeImage(program);
     const failures: string[] = [];
     for (const args of attempts) {
-      const failure = await trial(args);
-      if (failure === undefined) return { program: 'podman', args, image };
+      const failure = await trial(program, args);
+      if (failure === undefined) return { program, args, image };
       failures.push(failure);
     }
     throw new Error(failures.join('; '));
   } catch (error) {
-    console.warn(`skipped: podman runs no containers here: ${(error as Error).message}`);
+    console.warn(`skipped: ${program} runs no containers here: ${(error as Error).message}`);
     return undefined;
   }
 }
 
-export async function podman(...args: readonly string[]): Promise<string> {
-  return (await promisify(execFile)('podman', args, { timeout: 60_000 })).stdout || ' ';
+export function podman(...args: readonly string[]): Promise<string> {
+  return run('podman', args);
+}
+
+async function run(program: string, args: readonly string[]): Promise<string> {
+  return (await promisify(execFile)(program, args, { timeout: 60_000 })).stdout;
 }
 
 /** @returns why a container does not run, with the limits that Dray sets. */
-async function trial(args: readonly string[]): Promise<string | undefined> {
+async function trial(program: string, args: readonly string[]): Promise<string | undefined> {
   const limits = ['--memory=64m', '--cpus=0.5', '--pids-limit=64', '--env=SCRIPT=echo it runs'];
   try {
-    const printed = await podman('run', '--rm', ...limits, ...args, image);
+    const printed = await run(program, ['run', '--rm', ...limits, ...args, image]);
     return printed === 'it runs\n' ? undefined : `it printed ${printed}`;
   } catch (error) {
     return (error as Error).message.trim().split('\n').at(-1);
@@ -59,7 +65,7 @@ async function trial(args: readonly string[]): Promise<string | undefined> {
 }
 
 /** Of one program that is many; no registry is asked. */
-function makeImage(): void {
+function makeImage(program: string): void {
   const busybox = ['/bin/busybox', '/usr/bin/busybox'].find(exists);
   if (!busybox) throw new Error('the image for tests is made of busybox-static, which is not installed');
   const folder = mkdtempSync(join(tmpdir(), 'dray-image-'));
@@ -74,7 +80,7 @@ function makeImage(): void {
     execFileSync('tar', ['-C', root, '-cf', tar, '.']);
     const entrypoint = JSON.stringify(['/bin/sh', '-c', 'eval "$SCRIPT"']);
     const changes = [`ENTRYPOINT ${entrypoint}`, 'ENV PATH=/bin'].map((change) => `--change=${change}`);
-    execFileSync('podman', ['import', '--quiet', ...changes, tar, image], { stdio: 'pipe', timeout: 60_000 });
+    execFileSync(program, ['import', ...changes, tar, image], { stdio: 'pipe', timeout: 60_000 });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -24,7 +24,6 @@ import type {
 const pullPatience = 120_000;
 /** In which somebody who has killed a container also removes it. */
 const removalTime = 3_000;
-const maxRemovals = 5;
 /** Why a launch is stopped whose container nobody wants any more. */
 const removed = new Error('the container was removed');
 
@@ -93,7 +92,7 @@ class Podman implements ContainerRuntime {
       if (found.state !== 'running') return;
       const left = (found.startedAt ?? clock.now()) + found.timeoutMs - clock.now();
       if (left > 0) await this.#containers.pass(found, signal, left);
-      else await this.#containers.kill(found, signal);
+      else await this.#containers.kill(found);
     });
     return ended ? this.#settled(ended, signal) : lost(clock.now());
   }
@@ -142,6 +141,7 @@ class Podman implements ContainerRuntime {
 
   async close(): Promise<void> {
     await this.#launches.close();
+    await Promise.allSettled(this.#removals.values());
     await this.#program.close();
   }
 
@@ -175,18 +175,8 @@ class Podman implements ContainerRuntime {
   }
 
   async #remove(jobId: string): Promise<void> {
-    const { clock } = this.#options;
     await this.#launches.drop(jobId, removed);
-    for (let removals = 1; ; removals += 1) {
-      const found = await this.#containers.find(jobId);
-      if (!found) return;
-      try {
-        await this.#containers.destroy(found);
-      } catch (error) {
-        if (removals === maxRemovals) throw error;
-        await clock.sleep(firstPause);
-      }
-    }
+    await this.#containers.remove(jobId);
   }
 }
 

@@ -18,6 +18,8 @@ export interface RuntimeUnderTest {
   readonly image: string;
   /** Of an image that cannot be had; the runtime is opened so that it says so within a minute. */
   readonly absentImage: string;
+  /** Where logs are kept as text: bytes that are no UTF-8 are then read as U+FFFD. */
+  readonly logsAreText?: boolean;
   /** Removes a container as somebody else would, without the runtime. */
   destroy(name: string): Promise<void>;
   cleanup(): Promise<void>;

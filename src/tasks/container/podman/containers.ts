@@ -16,6 +16,7 @@ export const longestPause = 5_000;
 const longestWait = 60_000;
 /** What has waited for so long needs no rest before it asks again. */
 const longEnough = 1_000;
+const maxRemovals = 5;
 /** Of a container that is told to stop, in s. */
 const grace = 2;
 /** In which a container that has been made begins; what takes longer was cut off. */
@@ -24,6 +25,7 @@ const beginTime = 30_000;
 export class Containers {
   readonly #options: PodmanOptions;
   readonly #program: Program;
+  readonly #waits = new Map<string, Promise<unknown>>();
 
   constructor(options: PodmanOptions, program: Program) {
     this.#options = options;
@@ -75,26 +77,51 @@ export class Containers {
    * Waits until the container ends, or for so long, or for less: a command that waits may be killed. What is true of
    * the container is asked of it afterwards.
    */
-  async pass(found: Inspection, signal: AbortSignal, timeoutMs = longestWait): Promise<void> {
-    await this.#attempt(['wait', found.id], Math.min(timeoutMs, longestWait), signal);
+  async pass({ id }: Inspection, signal: AbortSignal, timeoutMs = longestWait): Promise<void> {
+    const { clock } = this.#options;
+    // One for all that wait, as each takes some megabytes; where one of them has enough, it goes on for the others.
+    const wait =
+      this.#waits.get(id) ??
+      this.#program
+        .long(['wait', id], { timeoutMs: longestWait })
+        .catch(() => undefined)
+        .finally(() => this.#waits.delete(id));
+    this.#waits.set(id, wait);
+    const over = new AbortController();
+    const enough = clock.sleep(Math.min(timeoutMs, longestWait), AbortSignal.any([signal, over.signal]));
+    try {
+      await Promise.race([wait, enough]);
+    } finally {
+      over.abort();
+    }
   }
 
-  async kill(found: Inspection, signal: AbortSignal): Promise<void> {
-    await this.#attempt(['kill', found.id], longestWait, signal);
+  /** As above: that it fails may mean that the container has ended meanwhile. */
+  async kill({ id }: Inspection): Promise<void> {
+    await this.#program.short(['kill', id]).catch(() => undefined);
   }
 
   /** Nothing of it is left, where it does not live. */
-  async discard(found: Inspection): Promise<void> {
-    const { code } = await this.#program.short(['rm', '--volumes', found.id]);
-    if (code === 0 && found.folder !== undefined) await removeFolder(found.folder);
+  async discard({ id, folder }: Inspection): Promise<void> {
+    const { code } = await this.#program.short(['rm', '--volumes', id]);
+    if (code === 0) await removeFolder(folder);
   }
 
-  /** Whether it lives or not. */
-  async destroy(found: Inspection): Promise<void> {
-    if (found.state === 'running') await this.#program.short(['stop', '-t', String(grace), found.id]);
-    const { code, stderr } = await this.#program.short(['rm', '--force', '--volumes', found.id]);
-    if (code !== 0) throw this.unavailable(stderr);
-    if (found.folder !== undefined) await removeFolder(found.folder);
+  /** Whether it lives or not: nothing of it is left. */
+  async remove(jobId: string): Promise<void> {
+    const { clock } = this.#options;
+    let folder: string | undefined;
+    let why = '';
+    for (let removals = 0; removals < maxRemovals; removals += 1) {
+      const found = await this.find(jobId);
+      if (!found) return removeFolder(folder);
+      folder = found.folder;
+      if (found.state === 'running') await this.#program.short(['stop', '-t', String(grace), found.id]);
+      const { code, stderr } = await this.#program.short(['rm', '--force', '--volumes', found.id]);
+      why = stderr;
+      if (code !== 0) await clock.sleep(firstPause);
+    }
+    throw this.unavailable(`the container does not go: ${lastLine(why)}`);
   }
 
   /** Those of this owner. */
@@ -180,13 +207,5 @@ export class Containers {
         return { ...found, outOfMemory: await tellsOutOfMemory(folder) };
       }),
     );
-  }
-
-  async #attempt(args: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#program.long(args, { timeoutMs, signal });
-    } catch (error) {
-      if (!(error instanceof DrayError)) throw error;
-    }
   }
 }

@@ -22,7 +22,8 @@ export async function tellsOutOfMemory(folder: string): Promise<boolean> {
 }
 
 /** Never fails: what is left is an empty folder among temporary ones. */
-export async function removeFolder(folder: string): Promise<void> {
+export async function removeFolder(folder: string | undefined): Promise<void> {
+  if (folder === undefined) return;
   await rm(join(folder, mark), { force: true }).catch(() => undefined);
   await rmdir(folder).catch(() => undefined);
 }

@@ -53,7 +53,12 @@ async function* readByCommand(reading: Reading): AsyncGenerator<Uint8Array, void
     const complete = yield* fresh(printed, told, (bytes) => (told += bytes));
     signal.throwIfAborted();
     const now = await containers.findPatiently(jobId, signal);
-    if (now?.id !== found.id || (complete && now.state !== 'running')) return;
+    if (now?.id !== found.id) return;
+    if (complete && now.state !== 'running') {
+      // Docker ends a log that is followed with its container, at times before the last line.
+      yield* fresh(program.printed(['logs', found.id], signal), told, () => undefined);
+      return;
+    }
     if (!complete && (failures += 1) === maxFailures) throw containers.unavailable('its log cannot be read');
     await clock.sleep(rest, signal);
   }

@@ -30,7 +30,8 @@ const grace = 2_000;
 export class Program {
   readonly #path: string;
   readonly #clock: Clock;
-  readonly #children = new Set<Child>();
+  readonly #short = new Set<Child>();
+  readonly #long = new Set<Child>();
   readonly #queue: (() => void)[] = [];
   #free = atATime;
 
@@ -48,7 +49,7 @@ export class Program {
     if (this.#free === 0) await new Promise<void>((resolve) => this.#queue.push(resolve));
     else this.#free -= 1;
     try {
-      return await this.long(args, { timeoutMs: shortTime, ...(cwd !== undefined && { cwd }) });
+      return await this.#run(this.#spawn(args, this.#short, cwd), args, shortTime);
     } finally {
       const next = this.#queue.shift();
       if (next) next();
@@ -62,10 +63,30 @@ export class Program {
    */
   async long(
     args: readonly string[],
-    { timeoutMs, signal, cwd }: { timeoutMs: number; signal?: AbortSignal; cwd?: string },
+    { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal },
   ): Promise<Outcome> {
     signal?.throwIfAborted();
+    const outcome = await this.#run(this.#spawn(args, this.#long), args, timeoutMs, signal);
+    signal?.throwIfAborted();
+    return outcome;
+  }
+
+  #spawn(
+    args: readonly string[],
+    kind: Set<Child>,
+    cwd?: string,
+  ): ChildProcessByStdio<null, Readable, Readable> {
     const child = spawn(this.#path, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, cwd });
+    keep(child, kind);
+    return child;
+  }
+
+  async #run(
+    child: ChildProcessByStdio<null, Readable, Readable>,
+    args: readonly string[],
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<Outcome> {
     let late = false as boolean;
     const stop = this.#end(child, signal);
     const cancel = this.#clock.after(timeoutMs, () => {
@@ -85,7 +106,6 @@ export class Program {
     });
     try {
       const code = await this.#exit(child);
-      signal?.throwIfAborted();
       if (late) throw this.#unavailable(`${args[0]!} has not answered within ${timeoutMs / 1000} s`);
       if (size > maxStdout) throw this.#unavailable(`${args[0]!} prints more than ${maxStdout} bytes`);
       return { code, stdout: Buffer.concat(stdout).toString(), stderr: stderr.trim() };
@@ -106,6 +126,7 @@ export class Program {
       stdio: ['ignore', 'pipe', 'ignore'],
       detached: true,
     }) as Child;
+    keep(child, this.#long);
     const stop = this.#end(child, signal);
     const exit = this.#exit(child);
     exit.catch(() => undefined); // it is looked at once all is read
@@ -118,19 +139,15 @@ export class Program {
     }
   }
 
-  /** Ends what is open. */
+  /** Ends what waits or reads, and waits for what is done in a moment: a container would be half made, or half gone. */
   async close(): Promise<void> {
-    await Promise.all(
-      [...this.#children].map(async (child) => {
-        this.#end(child)();
-        await this.#exit(child).catch(() => undefined);
-      }),
-    );
+    for (const child of this.#long) this.#end(child)();
+    const all = [...this.#short, ...this.#long];
+    await Promise.all(all.map((child) => this.#exit(child).catch(() => undefined)));
   }
 
   /** @returns what asks the child to end, and kills it where it does not; so does the signal. */
   #end(child: Child, signal?: AbortSignal): () => void {
-    this.#children.add(child);
     let cancel: CancelTimer = () => undefined;
     const stop = (): void => {
       if (child.exitCode !== null || child.signalCode !== null) return;
@@ -142,7 +159,6 @@ export class Program {
     child.once('close', () => {
       cancel();
       signal?.removeEventListener('abort', stop);
-      this.#children.delete(child);
     });
     return stop;
   }
@@ -157,6 +173,11 @@ export class Program {
   #unavailable(why: string): DrayError {
     return new DrayError('unavailable', `${this.#path}: ${why}`);
   }
+}
+
+function keep(child: Child, kind: Set<Child>): void {
+  kind.add(child);
+  child.once('close', () => kind.delete(child));
 }
 
 /** Without root, podman is two processes: both are in the group. */
