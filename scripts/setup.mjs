@@ -1,7 +1,7 @@
 // Installs what a fresh checkout lacks: the npm packages, a fast BLAS library, and with --python a virtual
-// environment with numpy and locust, with --browser Chromium, with --services Redis, RabbitMQ, MinIO and a reader of
-// compose files. Silent where nothing is missing. Only failing npm packages end it with an error: everything works
-// without the rest, only slower or less tested.
+// environment with numpy, locust and pika, with --browser Chromium, with --services Redis, RabbitMQ, MinIO and a reader
+// of compose files, with --containers podman. Silent where nothing is missing. Only failing npm packages end it with an
+// error: everything works without the rest, only slower or less tested.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -13,7 +13,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const windows = process.platform === 'win32';
 
 /** @returns false where the packages are missing and could not be installed. */
-export function setup({ python = false, browser = false, services = false } = {}) {
+export function setup({ python = false, browser = false, services = false, containers = false } = {}) {
   if (!packagesInstalled()) {
     say('installing the npm packages');
     const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {
@@ -30,6 +30,7 @@ export function setup({ python = false, browser = false, services = false } = {}
   if (python) installPython();
   if (browser) installBrowser();
   if (services) installServices();
+  if (containers) installPodman();
   return true;
 }
 
@@ -108,6 +109,18 @@ function installServices() {
   }
 }
 
+/** Runs containers for tests, and busybox is their image; without, or where it cannot run any, those are skipped. */
+function installPodman() {
+  if (succeeds('podman', ['--version']) && succeeds('busybox', ['true'])) return;
+  if (process.platform !== 'linux' || process.getuid() !== 0 || !succeeds('apt-get', ['--version'])) {
+    say('no podman and static busybox found: the tests that run containers are skipped');
+    return;
+  }
+  say("installing Debian's podman, runc and busybox-static, for the tests that run containers");
+  const failure = installPackage('podman', 'runc', 'busybox-static');
+  if (failure) say(`that did not work (${failure}): those tests are skipped`);
+}
+
 /** Once, into .tools: MinIO takes some three minutes on two cores, and seconds where Go has it in its cache. */
 function buildGo(program, module) {
   if (!succeeds('go', ['version'])) {
@@ -125,16 +138,16 @@ function buildGo(program, module) {
   say(`that did not work (${reason}): the tests that need it are skipped`);
 }
 
-/** One of Debian's, by root. @returns why it could not be installed, where it could not. */
-function installPackage(name) {
+/** Debian's, by root. @returns why they could not be installed, where they could not. */
+function installPackage(...names) {
   const apt = (...args) =>
     spawnSync('apt-get', args, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
       timeout: 300_000,
     });
-  if (!succeeds('apt-cache', ['show', name])) apt('update');
-  const installed = apt('install', '-y', '--no-install-recommends', name);
+  if (!succeeds('apt-cache', ['show', ...names])) apt('update');
+  const installed = apt('install', '-y', '--no-install-recommends', ...names);
   if (installed.status === 0) return undefined;
   return installed.error?.message ?? String(installed.stderr).trim().split('\n').at(-1);
 }
@@ -162,11 +175,11 @@ function subfolders(folder) {
 function installPython() {
   const venv = join(root, '.venv');
   const interpreter = join(venv, windows ? 'Scripts/python.exe' : 'bin/python');
-  const requirements = join(root, 'loadtest/requirements.txt');
+  const requirements = ['loadtest', 'test/contract'].map((folder) => join(root, folder, 'requirements.txt'));
   const stamp = join(venv, 'installed.txt');
-  const wanted = `numpy\n${readFileSync(requirements, 'utf8')}`;
+  const wanted = ['numpy\n', ...requirements.map((file) => readFileSync(file, 'utf8'))].join('');
   if (existsSync(interpreter) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
-  say('making .venv with numpy and locust, for the tests of the Python client and of the load test');
+  say('making .venv with numpy, locust and pika, for the tests of clients in Python and of the load test');
   if (!existsSync(interpreter) && !succeeds('python3', ['-m', 'venv', venv])) {
     say('no virtual environment could be made (is python3-venv there?)');
     say('going on without: the tests of the Python client and of the load test are skipped');
@@ -176,9 +189,10 @@ function installPython() {
     succeeds(interpreter, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages]);
   const numpy = pip('numpy');
   if (!numpy) say('numpy could not be installed: the tests of the Python client are skipped');
-  const locust = pip('-r', requirements);
-  if (!locust) say('locust could not be installed: the load test is skipped');
-  if (numpy && locust) writeFileSync(stamp, wanted);
+  const others = pip(...requirements.flatMap((file) => ['-r', file]));
+  if (!others)
+    say('locust and pika could not be installed: the load test and the test with pika are skipped');
+  if (numpy && others) writeFileSync(stamp, wanted);
 }
 
 function succeeds(command, args) {
@@ -191,6 +205,11 @@ function say(text) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const wanted = (name) => process.argv.includes(`--${name}`);
-  const options = { python: wanted('python'), browser: wanted('browser'), services: wanted('services') };
+  const options = {
+    python: wanted('python'),
+    browser: wanted('browser'),
+    services: wanted('services'),
+    containers: wanted('containers'),
+  };
   if (!setup(options)) process.exitCode = 1;
 }

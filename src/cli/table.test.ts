@@ -96,8 +96,8 @@ describe('the details of a job', () => {
     const details = { reason: 'exited', exitCode: 3, log: { blob } };
     const error = { code: 'container-failed', message: 'exit code 3', permanent: true, details };
     const text = jobDetails({ ...failed, error }, { ...look, width: 40 });
-    expect(text).toContain('error       container-failed: exit code…\n            reason  exited\n');
-    expect(text).toContain(`            exitCode  3\n            log  blob ${blob}\n`);
+    expect(text).toContain('error       container-failed: exit code…\n            reason      exited\n');
+    expect(text).toContain(`            exitCode    3\n            log         blob ${blob}\n`);
   });
 
   it('name its error and its attempts, and leave out what is not known', () => {

@@ -87,7 +87,7 @@ export function jobDetails(job: Job, look: Look): string {
     ['result', resultText],
     ['error', job.error && text(`${job.error.code}: ${job.error.message}`)],
     ...Object.entries(job.error?.details ?? {}).map(
-      ([name, value]) => ['', `${look.paint('dim', name)}  ${detailText(value, text)}`] as const,
+      ([name, value]) => ['', `${look.paint('dim', name.padEnd(10))}  ${detailText(value, text)}`] as const,
     ),
   ];
   const lines = facts.flatMap(([name, value]) =>

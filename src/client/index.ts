@@ -4,7 +4,7 @@ export type { CallOptions, ClientOptions, JobQuery, SubmitOptions } from './opti
 export { ClientError, type ClientErrorKind } from './error.js';
 export type { ByteRange, Bytes, OnBytes, Upload } from './bytes.js';
 export type { FilePart } from './multipart.js';
-export type { AnyTasks, BuiltInTasks, JobOf, Submission, TypesOf } from './tasks.js';
+export type { AnyTasks, BuiltInTasks, ContainerTasks, JobOf, Submission, TypesOf } from './tasks.js';
 export type { Blob } from '../contract/blob.js';
 export type { JobEvent, OutputEvent } from '../contract/event.js';
 export type { Explanation } from '../contract/explanation.js';

@@ -1,6 +1,7 @@
 /** The types by which a client knows what each job type takes and gives. They cost nothing at run time. */
 import type { Static, TSchema } from 'typebox';
 import type { Job, SubmitJob } from '../contract/job.js';
+import type { ContainerInput, ContainerOutput } from '../tasks/container/input.js';
 import type { echo } from '../tasks/echo.js';
 import type { createMatmul } from '../tasks/matmul/index.js';
 import type { sleep } from '../tasks/sleep.js';
@@ -23,6 +24,11 @@ export interface BuiltInTasks {
   readonly echo: TypesOf<typeof echo>;
   readonly sleep: TypesOf<typeof sleep>;
   readonly 'start-end': TypesOf<ReturnType<typeof createStartEnd>>;
+}
+
+/** What servers with `--containers` know beside: `DrayClient<BuiltInTasks & ContainerTasks>`. */
+export interface ContainerTasks {
+  readonly container: { readonly input: ContainerInput; readonly output: ContainerOutput };
 }
 
 /** For a client that is to take any job type, unchecked. */

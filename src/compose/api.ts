@@ -12,6 +12,8 @@ import { buildServer } from '../http/server.js';
 import type { TaskRegistry } from '../tasks/registry.js';
 import type { Doorkeeper } from './access.js';
 import { doors } from './doors.js';
+import { taskLog } from './logger.js';
+import { openMessages } from './mstc.js';
 
 export interface RunningApi {
   readonly url: string;
@@ -44,10 +46,11 @@ export async function startApi(
     measure: anyOf([...params.storeBounds, queueBound(engine, config.maxWaiting)]),
   });
   const room = new Bound({ clock, measure: diskBound(disk, config.minFree) });
+  const jobsRefusal = () => room.refusal ?? queue.refusal;
   const app = await buildServer(
     {
       ...params,
-      jobsRefusal: () => room.refusal ?? queue.refusal,
+      jobsRefusal,
       dataRefusal: () => room.refusal,
       bodyLimit: config.bodyLimit,
       access,
@@ -69,18 +72,23 @@ export async function startApi(
   });
   keyring.start();
   await Promise.all([queue.start(), room.start()]);
-  return {
-    url,
-    stop: async (drained = Promise.resolve()) => {
-      const closed = app.close();
-      const bounds = Promise.all([queue.stop(), room.stop()]);
-      await drained;
-      keyring.stop();
-      app.server.closeIdleConnections();
-      const cancelTimer = clock.after(lingerMs, () => app.server.closeAllConnections());
-      await closed;
-      cancelTimer();
-      await bounds;
-    },
+  let messages: Awaited<ReturnType<typeof openMessages>>;
+  const stop = async (drained: Promise<unknown> = Promise.resolve()): Promise<void> => {
+    const closed = app.close();
+    const bounds = Promise.all([queue.stop(), room.stop(), messages?.close()]);
+    await drained;
+    keyring.stop();
+    app.server.closeIdleConnections();
+    const cancelTimer = clock.after(lingerMs, () => app.server.closeAllConnections());
+    await closed;
+    cancelTimer();
+    await bounds;
   };
+  try {
+    messages = await openMessages({ ...params, log: taskLog(logger), jobsRefusal });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url, stop };
 }

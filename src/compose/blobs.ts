@@ -76,6 +76,6 @@ function s3Urls() {
 }
 
 /** The library's version is pinned: that later ones need a newer Node is no news for whoever runs this. */
-function silenceVersions(): void {
+export function silenceVersions(): void {
   environment['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 }

@@ -14,7 +14,7 @@ export async function startApart(
   mode: Exclude<Mode, 'serve'>,
   config: DeploymentConfig,
 ): Promise<RunningServer> {
-  const deployment = await openDeployment(config);
+  const deployment = await openDeployment(config, { runs: mode === 'worker' });
   try {
     return await starts[mode](deployment);
   } catch (error) {

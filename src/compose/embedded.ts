@@ -9,6 +9,7 @@ import type { Config } from '../config/options.js';
 import { Autoscaler } from '../control/autoscaler.js';
 import { Projections } from '../control/projections.js';
 import { Reconciler } from '../control/reconciler.js';
+import { mstcProjection } from '../doors/mstc/address.js';
 import type { Engine } from '../engine/engine.js';
 import { openSqliteEngine } from '../engine/sqlite/index.js';
 import { Metrics } from '../http/metrics.js';
@@ -18,25 +19,42 @@ import type { TaskLog } from '../tasks/task.js';
 import { openAccess, type Doorkeeper } from './access.js';
 import { startApi } from './api.js';
 import { openBlobs } from './blobs.js';
+import { openContainers, type Containers } from './containers.js';
 import { createRetention, diskOf } from './housekeeping.js';
 import { sayKernel } from './kernel.js';
 import { createLogger, taskLog } from './logger.js';
+import { createReplies } from './mstc.js';
 import { knownTasks } from './tasks.js';
 import { untilStopped, type RunningServer } from './until-stopped.js';
 import { createWorkers } from './workers.js';
 
 /** @throws DrayError where the address, the data folder or an option cannot be used; nothing is left open then. */
 export async function startEmbedded(config: Config): Promise<RunningServer> {
-  const folder = resolve(config.data);
-  const place = { kind: 'filesystem', folder: join(folder, 'blobs') } as const;
-  const tasks = await knownTasks(config, place);
   const logger = createLogger(config.logLevel);
+  const containers = await openContainers(config, { runs: true, clock: systemClock, log: taskLog(logger) });
+  try {
+    return await startIn({ folder: resolve(config.data), config, logger, containers });
+  } catch (error) {
+    await containers?.close();
+    throw error;
+  }
+}
+
+async function startIn(params: {
+  folder: string;
+  config: Config;
+  logger: Logger;
+  containers: Containers | undefined;
+}): Promise<RunningServer> {
+  const { folder, config, logger, containers } = params;
+  const place = { kind: 'filesystem', folder: join(folder, 'blobs') } as const;
+  const tasks = await knownTasks(config, place, containers ? [containers.task] : []);
   const doorkeeper = await openAccess({ config, clock: systemClock, logger });
   await mkdir(folder, { recursive: true });
   // The engine's lock comes first: only the owner of the folder may clean up in it.
   const engine = await openSqliteEngine({ file: join(folder, 'jobs.sqlite'), clock: systemClock });
   try {
-    return await startOn({ engine, tasks, folder, place, config, logger, doorkeeper });
+    return await startOn({ ...params, engine, tasks, place, doorkeeper });
   } catch (error) {
     await engine.close();
     throw error;
@@ -50,9 +68,10 @@ async function startOn(params: {
   place: BlobsPlace;
   config: Config;
   logger: Logger;
+  containers: Containers | undefined;
   doorkeeper: Doorkeeper;
 }): Promise<RunningServer> {
-  const { engine, tasks, folder, place, config, logger } = params;
+  const { engine, tasks, folder, place, config, logger, containers } = params;
   const clock = systemClock;
   const log = taskLog(logger);
   const blobs = await openBlobs(place, { clock, owner: true });
@@ -98,9 +117,16 @@ async function startOn(params: {
   };
   const metrics = new Metrics({ clock, shared: { ...shared, counts: () => engine.counts() } });
   const reconciler = new Reconciler({ engine, clock, log });
-  const projections = new Projections({ engine, projections: new Map(), clock, log });
+  const replies = createReplies({ config, blobs, clock, log });
+  const projections = new Projections({
+    engine,
+    projections: new Map([[mstcProjection, replies.project]]),
+    clock,
+    log,
+  });
   const disk = diskOf(blobs, folder);
   const retention = createRetention({ engine, blobs, disk, clock, log, config });
+  const keeper = containers?.keeper(engine);
   const api = await startApi({
     ...params,
     ...shared,
@@ -117,14 +143,17 @@ async function startOn(params: {
   autoscaler.start();
   retention.start();
   projections.start();
+  keeper?.start();
 
   let closing: Promise<void> | undefined;
   const close = async (drained: Promise<void>): Promise<void> => {
-    const kept = Promise.all([autoscaler.stop(), retention.stop()]);
+    const kept = Promise.all([autoscaler.stop(), retention.stop(), keeper?.stop()]);
     await api.stop(drained);
     await kept;
     await projections.stop();
+    await replies.close();
     await reconciler.stop();
+    await containers?.close();
     await engine.close();
     await blobs.close();
   };

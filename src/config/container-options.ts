@@ -46,7 +46,7 @@ export const containerOptions: readonly Option[] = [
     modes: admitting,
     type: 'list',
     default: '',
-    doc: 'the images that may run, between commas (default: none), such as docker.io/mstc/*, ghcr.io/team/work:1.*; * stands for anything within a part, and as the last part for all below',
+    doc: 'the images that may run, between commas (default: none), such as `docker.io/mstc/*` or `ghcr.io/team/work:1.*`; `*` stands for anything within a part, and as the last part for all below',
   },
   {
     name: 'bucketHosts',
@@ -55,7 +55,7 @@ export const containerOptions: readonly Option[] = [
     modes: admitting,
     type: 'list',
     default: '',
-    doc: 'the servers whose buckets containers may be given, between commas (default: none): host, host:port, or *.domain for all below',
+    doc: 'the servers whose buckets containers may be given, between commas (default: none): `host`, `host:port`, or `*.domain` for all below',
   },
   {
     name: 'bucketCredentials',
@@ -63,7 +63,7 @@ export const containerOptions: readonly Option[] = [
     variable: 'DRAY_BUCKET_CREDENTIALS',
     modes: running,
     type: 'string',
-    doc: 'file with what it takes to list output buckets, {"minio:9000": {"accessKey": "…", "secretKey": "…"}}; others are asked without (default: none)',
+    doc: 'file with what it takes to list output buckets, `{"minio:9000": {"accessKey": "…", "secretKey": "…"}}`; others are asked without (default: none)',
   },
   {
     name: 'containerSlots',
@@ -166,7 +166,7 @@ export const containerOptions: readonly Option[] = [
     modes: running,
     type: 'list',
     default: '',
-    doc: 'podman, docker: more arguments of run, between commas, such as --network=host,--runtime=runc',
+    doc: 'podman, docker: more arguments of run, between commas, such as `--network=host,--runtime=runc`',
   },
   {
     name: 'mstcQueue',

@@ -44,6 +44,22 @@ export async function submitFrom(
 }
 
 /**
+ * One job, from a door that has its own form of the body and heeds an Idempotency-Key.
+ * @throws DrayError with a 4xx code; nothing of the request is left then.
+ */
+export async function submitOnceFrom(
+  request: FastifyRequest,
+  dependencies: Dependencies,
+  read: (body: Bytes) => Promise<SubmitJob>,
+): Promise<Submitted> {
+  const fingerprint = fingerprintOf(request);
+  const admitOne = async ({ uploads }: SubmissionContext): Promise<NewJob[]> => [
+    await admitChecked(await read(observed(bodyOf(request), fingerprint)), dependencies, uploads),
+  ];
+  return submitAll(request, dependencies, admitOne, fingerprint);
+}
+
+/**
  * One job in the forms of `POST /v1/jobs`.
  * @throws DrayError with a 4xx code; nothing of the request is left then.
  */

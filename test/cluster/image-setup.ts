@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeArchive } from './image.js';
 
-export default function setup(): void {
+export default async function setup(): Promise<void> {
   const { KUBECONFIG, DRAY_TEST_IMAGE, DRAY_TEST_LOAD_IMAGE } = process.env;
   if (!KUBECONFIG || DRAY_TEST_IMAGE) return;
   if (!DRAY_TEST_LOAD_IMAGE) {
@@ -14,7 +14,8 @@ export default function setup(): void {
   const folder = mkdtempSync(join(tmpdir(), 'dray-image-'));
   try {
     const command = `${DRAY_TEST_LOAD_IMAGE} "$1"`;
-    execFileSync('sh', ['-c', command, 'sh', makeArchive(folder)], { stdio: 'inherit', timeout: 170_000 });
+    const archive = await makeArchive(folder);
+    execFileSync('sh', ['-c', command, 'sh', archive], { stdio: 'inherit', timeout: 170_000 });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

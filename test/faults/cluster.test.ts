@@ -17,3 +17,4 @@ import './cluster/duplicates.js';
 import './cluster/two-leaders.js';
 import './cluster/clocks.js';
 import './cluster/full-worker.js';
+import './cluster/stuck-worker.js';

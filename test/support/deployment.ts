@@ -15,8 +15,14 @@ export interface TestDeployment {
   stop(): Promise<void>;
 }
 
-/** Blobs lie in a folder, which all processes of one machine share. */
-export async function createDeployment(servers: { queue: string; state: string }): Promise<TestDeployment> {
+/**
+ * Blobs lie in a folder, which all processes of one machine share.
+ * @param more variables of the processes.
+ */
+export async function createDeployment(
+  servers: { queue: string; state: string },
+  more: Readonly<Record<string, string>> = {},
+): Promise<TestDeployment> {
   const folder = await mkdtemp(join(tmpdir(), 'dray-deployment-'));
   const env = {
     DRAY_QUEUE: servers.queue,
@@ -26,6 +32,7 @@ export async function createDeployment(servers: { queue: string; state: string }
     DRAY_DATA: folder,
     DRAY_PORT: '0',
     DRAY_SLOTS_PER_WORKER: '1',
+    ...more,
   };
   const running: TestProcess[] = [];
   return {

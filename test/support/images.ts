@@ -16,14 +16,14 @@ export interface Image {
   readonly healthcheck: readonly string[] | undefined;
 }
 
-interface Instruction {
+export interface Instruction {
   readonly word: string;
   readonly rest: string;
 }
 
 /** Each instruction of the file on a line of its own, comments left out. */
-function instructions(): readonly Instruction[] {
-  return readFileSync(dockerfile, 'utf8')
+export function instructions(file = dockerfile): readonly Instruction[] {
+  return readFileSync(file, 'utf8')
     .replaceAll(/^#.*\n/gm, '')
     .replaceAll(/\s*\\\n\s*/g, ' ')
     .split('\n')

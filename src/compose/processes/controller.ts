@@ -3,6 +3,7 @@ import { Leader, type Duties } from '../../control/leader.js';
 import { Planner, staleMs, type PoolView } from '../../control/planner.js';
 import { Projections } from '../../control/projections.js';
 import { Reconciler } from '../../control/reconciler.js';
+import { mstcProjection } from '../../doors/mstc/address.js';
 import { watchLiveness } from '../../engine/cluster/broker/liveness.js';
 import { startHealthServer } from '../../http/health.js';
 import { Metrics } from '../../http/metrics.js';
@@ -10,6 +11,7 @@ import { scaling } from '../../jobs/limits.js';
 import type { ScalingPlan } from '../../jobs/scaling.js';
 import { startEndType } from '../../tasks/start-end.js';
 import { createRetention, diskOf } from '../housekeeping.js';
+import { createReplies } from '../mstc.js';
 import { openStartEndState } from '../start-end-state.js';
 import type { RunningServer } from '../until-stopped.js';
 import { clusterFigures, sharedSources, type Deployment } from './deployment.js';
@@ -66,9 +68,13 @@ function beginDuties(deployment: Deployment): Duties {
     state: config.state,
     keepForMs: 1_000 * config.keepFor,
   });
+  const replies = createReplies(deployment);
   const projections = new Projections({
     engine,
-    projections: new Map([[startEndType, startEnd.project]]),
+    projections: new Map([
+      [startEndType, startEnd.project],
+      [mstcProjection, replies.project],
+    ]),
     clock,
     log,
   });
@@ -78,6 +84,7 @@ function beginDuties(deployment: Deployment): Duties {
     stop: async () => {
       await Promise.all(services.map((service) => service.stop()));
       startEnd.close();
+      await replies.close();
     },
   };
 }

@@ -13,6 +13,7 @@ import type { TaskLog } from '../../tasks/task.js';
 import { checkBlobs, openBlobs } from '../blobs.js';
 import { createLogger, taskLog } from '../logger.js';
 import { knownTasks } from '../tasks.js';
+import { openContainers, type Containers } from '../containers.js';
 
 /** How long a start waits for the S3 server, in ms. */
 const bucketMs = 3_000;
@@ -25,24 +26,45 @@ export interface Deployment {
   /** Of the blobs, where they are on a disk of this machine or one that it shares. */
   readonly blobFolder: string | undefined;
   readonly tasks: TaskRegistry;
+  readonly containers: Containers | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly log: TaskLog;
   /** The name of this process among all others. */
   readonly process: string;
-  /** Engine and blobs. */
+  /** Engine, blobs and what runs containers. */
   close(): Promise<void>;
 }
 
-/** @throws DrayError where an option cannot be used, or a server refuses us; nothing is left open then. */
-export async function openDeployment(config: DeploymentConfig): Promise<Deployment> {
+/**
+ * @param options.runs whether the process runs jobs; others only take them.
+ * @throws DrayError where an option cannot be used, or a server refuses us; nothing is left open then.
+ */
+export async function openDeployment(
+  config: DeploymentConfig,
+  { runs }: { runs: boolean },
+): Promise<Deployment> {
+  const logger = createLogger(config.logLevel);
+  const containers = await openContainers(config, { runs, clock: systemClock, log: taskLog(logger) });
+  try {
+    return await openServers(config, logger, containers);
+  } catch (error) {
+    await containers?.close();
+    throw error;
+  }
+}
+
+async function openServers(
+  config: DeploymentConfig,
+  logger: Logger,
+  containers: Containers | undefined,
+): Promise<Deployment> {
   const clock = systemClock;
   // In containers every process has the same number, and one that is started anew is another one.
   const name = `${hostname()}:${process.pid}:${clock.token().slice(0, 6)}`;
-  const logger = createLogger(config.logLevel);
   const log = taskLog(logger);
   const place = parseBlobsAddress(config.blobs);
-  const tasks = await knownTasks(config, place);
+  const tasks = await knownTasks(config, place, containers ? [containers.task] : []);
   const blobs = await openBlobs(place, { clock });
   try {
     await checkPlace(place, { clock, log });
@@ -62,11 +84,13 @@ export async function openDeployment(config: DeploymentConfig): Promise<Deployme
       place,
       blobFolder: place.kind === 'filesystem' ? place.folder : undefined,
       tasks,
+      containers,
       clock,
       logger,
       log,
       process: name,
       close: async () => {
+        await containers?.close();
         await engine.close();
         await blobs.close();
       },

@@ -26,6 +26,7 @@ export async function startWorkerProcess(deployment: Deployment): Promise<Runnin
     clock,
     log,
   });
+  const keeper = deployment.containers?.keeper(engine);
   let closing: Promise<void> | undefined;
   const health = await startHealthServer({
     host: config.host,
@@ -45,8 +46,10 @@ export async function startWorkerProcess(deployment: Deployment): Promise<Runnin
   });
   workers.start();
   announcer.start();
+  keeper?.start();
   const close = async (drained: Promise<void>): Promise<void> => {
     await drained;
+    await keeper?.stop();
     await announcer.stop();
     await liveness.close();
     await health.stop();

@@ -41,10 +41,12 @@ export interface ClaimStore {
   revive(message: Ready['message']): Promise<void>;
 }
 
-/** No consumer holds more deliveries than this that no claim has taken. */
 /** A paused type is looked at again after so long, in ms: the event that it goes on may be lost. */
 const pausedMs = 30_000;
+/** No consumer holds more deliveries than this that no claim has taken. */
 const mostPrefetch = 1_024;
+/** A claim that follows the one before within this time, in ms, is the same wait. */
+const askAgainMs = 1_000;
 /** How often queues that nobody wants from are looked for, in ms. */
 const sweepMs = 250;
 
@@ -74,8 +76,10 @@ export class HandOut {
   /** Messages that claimed nothing: their jobs were claimed, cancelled or emitted anew before. */
   stale = 0;
   deadLettered = 0;
-  /** When a job was leased last, or nobody waited. */
+  /** When a job was leased last, or somebody began to wait after nobody had for a while. */
   #fedAt: number;
+  /** Since when nobody waits, where that is so. */
+  #contentAt = -Infinity;
 
   constructor(params: {
     store: ClaimStore;
@@ -104,7 +108,7 @@ export class HandOut {
     if (this.#closed) return Promise.reject(this.#closed);
     return new Promise((resolve, reject) => {
       const types = [...new Set(params.types)];
-      if (this.#waiting.length === 0) this.#fedAt = this.#clock.monotonic();
+      this.#noteWait();
       const onAbort = () => this.#end(waiting);
       const waiting: Waiting = { ...params, types, resolve, reject, onAbort, leases: [], busy: false };
       this.#waiting.push(waiting);
@@ -280,7 +284,13 @@ export class HandOut {
   #drop(waiting: Waiting): void {
     waiting.signal.removeEventListener('abort', waiting.onAbort);
     this.#waiting = this.#waiting.filter((one) => one !== waiting);
-    if (this.#waiting.length === 0) this.#fedAt = this.#clock.monotonic();
+    if (this.#waiting.length === 0) this.#contentAt = this.#clock.monotonic();
+  }
+
+  /** Who only asks again goes on waiting. */
+  #noteWait(): void {
+    const now = this.#clock.monotonic();
+    if (this.#waiting.length === 0 && now - this.#contentAt > askAgainMs) this.#fedAt = now;
   }
 
   #sourcesOf(type: string): Record<Priority, Source> {

@@ -196,8 +196,14 @@ class RedisRabbitEngine implements ClusterEngine {
   }
 
   async changeAll(params: Parameters<Engine['changeAll']>[0]): ReturnType<Engine['changeAll']> {
-    const [changed, more] = (await this.#store.one('change-all', params)) as [number, number];
-    return { changed, more: more === 1 };
+    let changed = 0;
+    for (let before: number | undefined; ;) {
+      const request = { ...params, before, limit: params.limit - changed };
+      const [some, next] = (await this.#store.one('change-all', request)) as [number, number];
+      changed += some;
+      if (next < 0 || changed >= params.limit) return { changed, more: next >= 0 };
+      before = next;
+    }
   }
 
   async pause({ type }: { type: string }): Promise<void> {
@@ -225,15 +231,15 @@ class RedisRabbitEngine implements ClusterEngine {
 
   async list(params: Parameters<Engine['list']>[0]): ReturnType<Engine['list']> {
     const { cursor, limit, status, type, label } = params;
-    const before = cursor === undefined ? undefined : decodeCursor(cursor);
-    const request = { filter: { status, type, label }, before, limit, bytes: limits.listBytes };
-    const [records, more] = (await this.#store.one('list', request)) as [RecordFields[], number];
-    const read = records.map(readRecord);
-    const last = read.at(-1);
-    return {
-      jobs: read.map(({ job }) => job),
-      ...(more === 1 && last && { nextCursor: encodeCursor(last.seq) }),
-    };
+    let before = cursor === undefined ? undefined : decodeCursor(cursor);
+    for (;;) {
+      const request = { filter: { status, type, label }, before, limit, bytes: limits.listBytes };
+      const [records, next] = (await this.#store.one('list', request)) as [RecordFields[], number];
+      const jobs = records.map((fields) => readRecord(fields).job);
+      if (next < 0) return { jobs };
+      if (jobs.length > 0) return { jobs, nextCursor: encodeCursor(next) };
+      before = next;
+    }
   }
 
   async counts(): Promise<readonly TypeCounts[]> {

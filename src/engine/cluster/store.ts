@@ -119,38 +119,21 @@ export class Store implements ClaimStore {
 
   /** What waits to be handed out, by type and priority, of types that are not paused. */
   async readyTypes(): Promise<readonly TypeQueues[]> {
-    const { prefix } = this.#link;
-    return this.#link.use(async (redis) => {
-      const [types, paused] = await Promise.all([
-        redis.smembers(`${prefix}types`),
-        redis.smembers(`${prefix}paused`),
-      ]);
-      const active = types.filter((type) => !paused.includes(type));
-      return Promise.all(
-        active.map(async (name) => ({
-          name,
-          queues: await Promise.all(
-            priorities.map(async (priority) => {
-              const [waiting, upTo] = await Promise.all([
-                redis.zcard(`${prefix}ready:${priority}:${name}`),
-                redis.hget(`${prefix}counts:${name}`, `claimed:${priority}`),
-              ]);
-              return { priority, waiting, claimedUpTo: Number(upTo ?? 0) };
-            }),
-          ),
-        })),
-      );
-    });
+    const types = (await this.one('ready', {})) as [string, number[], string[]][];
+    return types.map(([name, waiting, claimed]) => ({
+      name,
+      queues: priorities.map((priority, which) => ({
+        priority,
+        waiting: waiting[which]!,
+        claimedUpTo: Number(claimed[which]),
+      })),
+    }));
   }
 
   /** How many messages nobody has seen confirmed, and for how long the oldest, in ms. */
   async outbox(): Promise<{ jobs: number; oldestMs: number }> {
-    const name = `${this.#link.prefix}outbox`;
-    const [jobs, first] = await this.#link.use((redis) =>
-      Promise.all([redis.zcard(name), redis.zrange(name, 0, '0', 'WITHSCORES')]),
-    );
-    const oldest = first[1] === undefined ? undefined : Number(first[1]);
-    return { jobs, oldestMs: oldest === undefined ? 0 : Math.max(0, (await this.time()) - oldest) };
+    const [jobs, oldestMs] = (await this.one('unsent', {})) as [number, number];
+    return { jobs, oldestMs };
   }
 
   /** Resolves when all that is to be published is, or was given up. */
@@ -199,14 +182,13 @@ export class Store implements ClaimStore {
     void this.#track(this.#clock.sleep(pause).then(() => this.#publish(refused, tried + 1)));
   }
 
-  /** One after the other: what is confirmed meanwhile goes together, as each of these costs Redis a sync. */
+  /** What is confirmed meanwhile goes together, as each of these costs Redis a sync, for which all others wait. */
   async #clear(): Promise<void> {
     this.#clearing = true;
     while (this.#confirmed.length > 0) {
+      if (this.#confirmed.length < mostCleared) await this.#clock.sleep(clearAfterMs);
       const entries = this.#confirmed.splice(0, mostCleared);
-      await this.#link
-        .use((redis) => redis.zrem(`${this.#link.prefix}outbox`, ...entries))
-        .catch(() => undefined);
+      await this.one('sent', { entries }).catch(() => undefined);
     }
     this.#clearing = false;
   }
@@ -220,6 +202,8 @@ export class Store implements ClaimStore {
 
 /** Before messages that RabbitMQ refused are sent again, in ms. */
 const pausesMs = [20, 200, 1_000];
+/** How long a confirmed message stays in the outbox, in ms: far less than the time after which it would be sent again. */
+const clearAfterMs = 50;
 /** Entries of the outbox that are removed by one command. */
 const mostCleared = 1_000;
 const nothing = Promise.resolve();

@@ -26,12 +26,12 @@ export async function failureOf(params: {
   const { exitCode, message } = end;
   const durationMs = durationOf(end);
   const what = {
-    exited: `ended with exit code ${exitCode ?? 'unknown'}`,
+    exited: exitCode === undefined ? `failed: ${message}` : `ended with exit code ${exitCode}`,
     'out-of-memory': `took more than its ${job.memory} bytes of memory`,
     deadline: `took longer than its ${containerTimeoutMs(job) / 1_000} s`,
-    image: `could not be started from ${job.image}`,
+    image: `could not be started from ${job.image}: ${message}`,
   }[reason];
-  return new PermanentError(`the container ${name} ${what}${message === '' ? '' : `: ${message}`}`, {
+  return new PermanentError(`the container ${name} ${what}`, {
     code: codes[reason],
     details: {
       name,

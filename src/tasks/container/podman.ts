@@ -25,6 +25,8 @@ const pullPatience = 120_000;
 /** In which somebody who has killed a container also removes it. */
 const removalTime = 3_000;
 const maxRemovals = 5;
+/** Why a launch is stopped whose container nobody wants any more. */
+const removed = new Error('the container was removed');
 
 /** @param limits.pullPatienceMs for how long a registry may be out of reach. */
 export function openPodman(
@@ -145,9 +147,15 @@ class Podman implements ContainerRuntime {
 
   async #pullAndMake(spec: ContainerSpec, image: string, signal: AbortSignal): Launch {
     const { clock } = this.#options;
-    const why = await pull({ program: this.#program, image, patienceMs: this.#pullPatience, clock, signal });
-    if (why !== undefined) return { reason: 'image', message: why, finishedAt: clock.now() };
-    signal.throwIfAborted();
+    const params = { program: this.#program, image, patienceMs: this.#pullPatience, clock, signal };
+    try {
+      const why = await pull(params);
+      if (why !== undefined) return { reason: 'image', message: why, finishedAt: clock.now() };
+      signal.throwIfAborted();
+    } catch (error) {
+      if (error === removed) return lost(clock.now());
+      throw error;
+    }
     const made = await this.#containers.make(spec, image);
     return made === 'adopted' ? undefined : made;
   }
@@ -168,7 +176,7 @@ class Podman implements ContainerRuntime {
 
   async #remove(jobId: string): Promise<void> {
     const { clock } = this.#options;
-    await this.#launches.drop(jobId, 'the container was removed');
+    await this.#launches.drop(jobId, removed);
     for (let removals = 1; ; removals += 1) {
       const found = await this.#containers.find(jobId);
       if (!found) return;

@@ -37,23 +37,34 @@ async function* streamRows(
       `the product holds infinities or NaN, which JSON cannot carry; ask for ${npyMediaType}`,
     );
   const { blob: id, rows, cols, dtype } = output;
-  const size = elementSize(dtype);
-  const start = npyHeader(output).length;
   const total = rows * cols;
-  const buffer = new ArrayBuffer(elementsPerChunk * size);
-  for (let first = 0; first < total; first += elementsPerChunk) {
-    const count = Math.min(elementsPerChunk, total - first);
-    await blobs.readInto({
-      id,
-      offset: start + first * size,
-      target: new Uint8Array(buffer, 0, count * size),
-    });
-    yield (
-      (first === 0 ? '[' : '') +
-      textOf(arrayOn(dtype, buffer, count), first, cols) +
-      (first + count === total ? ']' : '')
-    );
+  let first = 0;
+  const bytes = blobs.read({ id, start: npyHeader(output).length });
+  for await (const chunk of inChunks(bytes, elementsPerChunk * elementSize(dtype))) {
+    const elements = arrayOn(dtype, chunk, Math.min(elementsPerChunk, total - first));
+    const text = textOf(elements, first, cols);
+    yield (first === 0 ? '[' : '') + text + (first + elements.length === total ? ']' : '');
+    first += elements.length;
   }
+}
+
+/** The same bytes, so many at a time and at its end the rest, each time in the same buffer. */
+async function* inChunks(source: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<ArrayBuffer> {
+  const buffer = new ArrayBuffer(size);
+  const target = new Uint8Array(buffer);
+  let filled = 0;
+  for await (const part of source) {
+    for (let at = 0; at < part.length;) {
+      const taken = part.subarray(at, at + size - filled);
+      target.set(taken, filled);
+      at += taken.length;
+      filled += taken.length;
+      if (filled < size) continue;
+      filled = 0;
+      yield buffer;
+    }
+  }
+  if (filled > 0) yield buffer;
 }
 
 /** Elements from number `first` of the matrix on, with the brackets and commas that belong to them. */

@@ -75,7 +75,8 @@ export class Proxy {
     }
     const frames = new Frames();
     client.on('data', (bytes: Buffer) => {
-      if (name === '') name = /dray (publishing|consuming)/.exec(bytes.toString('latin1'))?.[0] ?? '';
+      if (name === '')
+        name = /dray (?:publishing|consuming|container messages)/.exec(bytes.toString('latin1'))?.[0] ?? '';
       const sent = frames.methodsIn(bytes);
       const cut = this.#cut;
       if (cut?.name !== name || !sent.includes(cut.method)) {

@@ -33,6 +33,26 @@ describe.skipIf(!canStart())('cluster engines of several processes', () => {
     expect(seen).toEqual(['pending', 'in-progress', 'completed']);
   });
 
+  test('find the one job that is meant behind more of its label than one script looks at', async () => {
+    const label = { name: 'run', value: newType() };
+    const labels = { [label.name]: label.value };
+    const first = newJob({ labels });
+    await one.submit({ jobs: [first] });
+    for (let batch = 0; batch < 9; batch++) {
+      await one.submit({ jobs: Array.from({ length: 250 }, () => newJob({ type: 'crowd', labels })) });
+    }
+    const filter = { type: first.type, label };
+    expect((await one.list({ ...filter, limit: 10 })).jobs.map(({ id }) => id)).toEqual([first.id]);
+    expect(await one.changeAll({ change: 'cancel', filter, limit: 10 })).toEqual({ changed: 1, more: false });
+    let [changed, more] = [0, true];
+    while (more) {
+      const done = await one.changeAll({ change: 'cancel', filter: { label }, limit: 1_000 });
+      changed += done.changed;
+      more = done.more;
+    }
+    expect(changed).toBe(9 * 250);
+  });
+
   test('stop at a pause that another made, also where they wait already', async () => {
     const type = newType();
     const aborter = new AbortController();

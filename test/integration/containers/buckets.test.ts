@@ -1,5 +1,5 @@
 /** The files of a bucket, on a real S3 server; and what a server that is none may do. */
-import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { PutBucketPolicyCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -37,14 +37,14 @@ function setup(options: { mostFiles?: number; anonymous?: boolean } = {}) {
 }
 
 describe.skipIf(s3 === undefined)('the files of a bucket', () => {
+  const connect = (): S3Client => {
+    const { endpoint, accessKey: accessKeyId, secretKey: secretAccessKey } = s3!;
+    const credentials = { accessKeyId, secretAccessKey };
+    return new S3Client({ endpoint, forcePathStyle: true, region: 'us-east-1', credentials });
+  };
   const put = async (...keys: string[]): Promise<void> => {
-    const { endpoint, bucket: Bucket, accessKey: accessKeyId, secretKey: secretAccessKey } = s3!;
-    const client = new S3Client({
-      endpoint,
-      forcePathStyle: true,
-      region: 'us-east-1',
-      credentials: { accessKeyId, secretAccessKey },
-    });
+    const { bucket: Bucket } = s3!;
+    const client = connect();
     for (let at = 0; at < keys.length; at += 50) {
       await Promise.all(
         keys.slice(at, at + 50).map((Key) => client.send(new PutObjectCommand({ Bucket, Key, Body: Key }))),
@@ -86,6 +86,13 @@ describe.skipIf(s3 === undefined)('the files of a bucket', () => {
     await expect(setup({ anonymous: true }).list()).rejects.toThrow(
       /could not be listed: the server does not let Dray list it \(--bucket-credentials\)/,
     );
+    const client = connect();
+    const Resource = `arn:aws:s3:::${s3!.bucket}`;
+    const Statement = [{ Effect: 'Allow', Principal: '*', Action: 's3:ListBucket', Resource }];
+    const Policy = JSON.stringify({ Version: '2012-10-17', Statement });
+    await client.send(new PutBucketPolicyCommand({ Bucket: s3!.bucket, Policy }));
+    client.destroy();
+    expect((await setup({ anonymous: true }).list('out')).files).toHaveLength(2);
   });
 
   it('cannot be listed of a bucket that is not there', async () => {

@@ -1,11 +1,11 @@
 /** RabbitMQ as the cluster engine uses it: ready jobs go in with a confirm, and come out to whoever consumes. */
+import { isRefusal, Link, parseAddress } from '../../../amqp/link.js';
+import { Publisher } from '../../../amqp/publisher.js';
 import type { Clock } from '../../../clock.js';
 import { DrayError } from '../../../jobs/errors.js';
 import type { Log } from '../../../log.js';
 import { ChannelConsumption, type Consumption, type Delivery } from './consumption.js';
 import { drainDeadLetters, type DeadLetter } from './dead-letters.js';
-import { isRefusal, Link, parseAddress } from './link.js';
-import { Publisher } from './publisher.js';
 import { Topology, type QueueName } from './topology.js';
 
 export type { Consumption, Delivery } from './consumption.js';
@@ -89,7 +89,7 @@ export async function openBroker({ url, clock, log, prefix = 'dray' }: BrokerOpt
     log,
     onUp: (link) => topology.connected(link),
   });
-  const publisher = new Publisher({ topology, clock, log });
+  const publisher = new Publisher({ queues: topology, clock, log });
   let redelivered = 0;
 
   async function startConsuming(

@@ -1,7 +1,7 @@
 /** A consumer on a channel of its own, so that its delivery tags are its own count and "all before it" is exact. */
 import type { Channel, ConsumeMessage } from 'amqplib';
-import { closeQuietly, type Link } from './link.js';
-import type { Publisher } from './publisher.js';
+import { closeQuietly, type Link } from '../../../amqp/link.js';
+import type { Publisher } from '../../../amqp/publisher.js';
 
 export interface Delivery {
   readonly body: string;

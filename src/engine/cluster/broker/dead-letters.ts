@@ -1,7 +1,7 @@
 /** What nobody could use, or RabbitMQ has given up. */
 import type { GetMessage } from 'amqplib';
+import { closeQuietly, isRefusal, type Link } from '../../../amqp/link.js';
 import { reasonHeader } from './consumption.js';
-import { closeQuietly, isRefusal, type Link } from './link.js';
 import type { Topology } from './topology.js';
 
 export interface DeadLetter {

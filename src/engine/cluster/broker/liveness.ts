@@ -7,9 +7,9 @@
  * these messages are not kept on its disk. What is missed is found by the leases.
  */
 import type { Channel, ConsumeMessage } from 'amqplib';
+import { Link, parseAddress } from '../../../amqp/link.js';
 import type { Clock } from '../../../clock.js';
 import type { Log } from '../../../log.js';
-import { Link, parseAddress } from './link.js';
 
 interface LivenessOptions {
   /** amqp:// or amqps:// address. */

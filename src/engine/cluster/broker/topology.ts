@@ -1,10 +1,12 @@
 /** The queues: their names, what they are declared with, and that what is there is what we need. */
 import type { Channel, Options } from 'amqplib';
+import { isRefusal, type Link } from '../../../amqp/link.js';
+import type { Queues } from '../../../amqp/publisher.js';
+import { Questions } from '../../../amqp/questions.js';
 import type { Clock } from '../../../clock.js';
 import { DrayError } from '../../../jobs/errors.js';
 import type { Priority } from '../../../jobs/priority.js';
 import type { Log } from '../../../log.js';
-import { closeQuietly, isRefusal, type Link } from './link.js';
 
 /** One queue of ready jobs. */
 export interface QueueName {
@@ -16,21 +18,15 @@ export interface QueueName {
 const refusalHoldsMs = 5_000;
 const logEveryMs = 30_000;
 
-/** A channel for questions, and whether it still stands. */
-interface Line {
-  readonly channel: Channel;
-  open: boolean;
-}
-
-export class Topology {
+export class Topology implements Queues {
   #link: Link | undefined;
+  readonly #questions = new Questions();
   readonly #prefix: string;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #declared = new Set<string>();
   readonly #declaring = new Map<string, Promise<void>>();
   readonly #refused = new Map<string, { readonly error: DrayError; readonly until: number }>();
-  #spare: Line | undefined;
   readonly #complained = new Map<string, number>();
 
   constructor(params: { prefix: string; clock: Clock; log: Log }) {
@@ -42,6 +38,7 @@ export class Topology {
   /** What is there is checked again: RabbitMQ may have lost its disk. */
   connected(link: Link): void {
     this.#link = link;
+    this.#questions.connected(link);
     this.#declared.clear();
     this.#refused.clear();
   }
@@ -83,33 +80,9 @@ export class Topology {
     await declaring;
   }
 
-  /**
-   * Runs `work` on a channel where its failure harms nobody else: RabbitMQ ends the channel of a refused request.
-   * @throws DrayError `unavailable` where RabbitMQ is away or does not answer in time; what it says where it refuses.
-   */
-  async ask<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
-    const link = this.#link;
-    if (!link) throw new DrayError('unavailable', 'RabbitMQ has not been reached yet.');
-    const line = this.#spare ?? this.#watched(await link.channel());
-    if (line === this.#spare) this.#spare = undefined;
-    try {
-      const answer = await link.answer(work(line.channel));
-      if (line.open && !this.#spare) this.#spare = line;
-      else await closeQuietly(line.channel);
-      return answer;
-    } catch (error) {
-      void closeQuietly(line.channel);
-      throw error;
-    }
-  }
-
-  #watched(channel: Channel): Line {
-    const line = { channel, open: true };
-    channel.once('close', () => {
-      line.open = false;
-      if (this.#spare === line) this.#spare = undefined;
-    });
-    return line;
+  /** See Questions. */
+  ask<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
+    return this.#questions.ask(work);
   }
 
   /** Says at most every 30 s of a queue why it cannot be used. */

@@ -363,30 +363,41 @@ local function finish(results)
   return { now, results, messages }
 end
 
--- The ids of jobs that fit, newest first, with their places in the order of submission.
-local function matching(filter, before, limit)
-  local found = {}
+-- The ids of jobs in one of these statuses that fit, newest first, with their places in the order of submission, and
+-- the place to go on from where there may be more. Of a label's jobs it looks at `mostLooked` and no more: then there
+-- may be few of them, or none, and more all the same.
+local mostLooked = 2000
+local function matching(filter, among, before, limit)
   local status, type, label = given(filter.status), given(filter.type), given(filter.label)
+  if status then
+    local both = {}
+    for _, one in ipairs(among) do if one == status then both[1] = one end end
+    among = both
+  end
+  local found = {}
+  if label then
+    local wanted, looked = {}, 0
+    for _, one in ipairs(among) do wanted[one] = true end
+    local name = names.label(label.name, label.value)
+    while looked < mostLooked do
+      local some = redis.call('ZREVRANGEBYSCORE', name, '(' .. int(before), '-inf', 'WITHSCORES', 'LIMIT', '0', '200')
+      if #some == 0 then return found end
+      for index = 1, #some, 2 do
+        before, looked = tonumber(some[index + 1]), looked + 1
+        local values = redis.call('HMGET', names.job(some[index]), 'status', 'type')
+        if wanted[values[1]] and (not type or values[2] == type) then
+          if #found == limit then return found, found[limit][2] end
+          found[#found + 1] = { some[index], before }
+        end
+      end
+    end
+    return found, before
+  end
   local function take(id, seq)
     if seq < before then found[#found + 1] = { id, seq } end
   end
-  if label then
-    local name, from = names.label(label.name, label.value), '(' .. int(before)
-    while #found < limit do
-      local some = redis.call('ZREVRANGEBYSCORE', name, from, '-inf', 'WITHSCORES', 'LIMIT', '0', '200')
-      if #some == 0 then break end
-      for index = 1, #some, 2 do
-        local values = redis.call('HMGET', names.job(some[index]), 'status', 'type')
-        if #found < limit and (not status or values[1] == status) and (not type or values[2] == type) then
-          take(some[index], tonumber(some[index + 1]))
-        end
-      end
-      from = '(' .. some[#some]
-    end
-    return found
-  end
   local types = type and { type } or redis.call('SMEMBERS', names.types)
-  for _, one in ipairs(status and { status } or statuses) do
+  for _, one in ipairs(among) do
     if one == 'in-progress' then
       for _, id in ipairs(redis.call('ZRANGE', names.leases, '0', '-1')) do
         local values = redis.call('HMGET', names.job(id), 'type', 'seq')
@@ -395,14 +406,15 @@ local function matching(filter, before, limit)
     else
       for _, each in ipairs(types) do
         local some = redis.call('ZREVRANGEBYSCORE', names.index(one, each), '(' .. int(before), '-inf', 'WITHSCORES',
-          'LIMIT', '0', int(limit))
+          'LIMIT', '0', int(limit + 1))
         for index = 1, #some, 2 do take(some[index], tonumber(some[index + 1])) end
       end
     end
   end
   table.sort(found, function(a, b) return a[2] > b[2] end)
+  if #found <= limit then return found end
   for index = #found, limit + 1, -1 do found[index] = nil end
-  return found
+  return found, found[limit][2]
 end
 
 local recordNames = {

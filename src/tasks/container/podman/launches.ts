@@ -11,7 +11,7 @@ export class Launches {
   readonly #launches = new Map<string, { readonly launch: Launch; readonly stop: AbortController }>();
   readonly #pending = new Set<string>();
 
-  /** Rejects where it is stopped. Whoever waits for it is told; where nobody does, nothing happens. */
+  /** Whoever waits for it is told; where nobody does, nothing happens. */
   get(jobId: string): Launch | undefined {
     return this.#launches.get(jobId)?.launch;
   }
@@ -40,15 +40,16 @@ export class Launches {
     }
   }
 
-  /** Resolves when it goes on no more. */
-  async drop(jobId: string, why: string): Promise<void> {
+  /** Aborts it with the reason; resolves when it goes on no more. */
+  async drop(jobId: string, why: Error): Promise<void> {
     const { launch, stop } = this.#launches.get(jobId) ?? {};
-    stop?.abort(new Error(why));
+    stop?.abort(why);
     await launch?.catch(() => undefined);
     this.#launches.delete(jobId);
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#launches.keys()].map((jobId) => this.drop(jobId, 'the runtime is closed')));
+    const why = new Error('the runtime is closed');
+    await Promise.all([...this.#launches.keys()].map((jobId) => this.drop(jobId, why)));
   }
 }

@@ -1,9 +1,9 @@
 /** One connection to RabbitMQ that comes back by itself. */
 import type { Socket } from 'node:net';
 import { connect, type Channel, type ChannelModel, type ConfirmChannel } from 'amqplib';
-import type { Clock } from '../../../clock.js';
-import { DrayError } from '../../../jobs/errors.js';
-import type { Log } from '../../../log.js';
+import type { Clock } from '../clock.js';
+import { DrayError } from '../jobs/errors.js';
+import type { Log } from '../log.js';
 
 export interface Address {
   /** As amqplib takes it: with the password, so never shown. */
@@ -11,6 +11,8 @@ export interface Address {
   /** Host, port and vhost: what may be logged. */
   readonly shown: string;
   readonly vhost: string;
+  /** Of the command line, from which it comes. */
+  readonly option: string;
 }
 
 const backoff = { firstMs: 100, mostMs: 5_000 } as const;
@@ -21,22 +23,25 @@ const answerMs = 5_000;
  * A queue of RabbitMQ 3.10 that was made in the second before a kill -9 may never answer again. Deleting it by
  * ourselves could harm one that only waits for its majority.
  */
-const silence = `RabbitMQ has not answered within ${answerMs} ms: it is overloaded, or the queue has no leader. Where a queue stays so, delete it (rabbitmqctl delete_queue): its jobs are sent again.`;
+const silence = `RabbitMQ has not answered within ${answerMs} ms: it is overloaded, or the queue has no leader. Where a queue of ready jobs stays so, delete it (rabbitmqctl delete_queue): its jobs are sent again.`;
 /** How long a closing connection may wait for RabbitMQ's answer, which never comes where it hangs. */
 const closeMs = 2_000;
 
+/** After two of these in silence the other side counts as gone; `?heartbeat=` of the address goes first. */
+const heartbeatS = 5;
+
 /**
- * @param heartbeatS after two of these in silence the other side counts as gone; `?heartbeat=` of the address goes first.
+ * @param option that the address comes from, for errors.
  * @throws DrayError `invalid-request` where it is no amqp:// or amqps:// address. Its text never repeats the address.
  */
-export function parseAddress(url: string, heartbeatS = 5): Address {
+export function parseAddress(url: string, option = 'queue'): Address {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   const vhost = parsed && decoded(parsed.pathname.slice(1));
   if (!parsed?.hostname || !['amqp:', 'amqps:'].includes(parsed.protocol) || vhost === undefined) {
     throw new DrayError(
       'invalid-request',
-      'queue: must be amqp://user:password@host:port/vhost, or amqps:// for TLS; what is special in a password or vhost is percent-encoded',
-      { field: 'queue' },
+      `${option}: must be amqp://user:password@host:port/vhost, or amqps:// for TLS; what is special in a password or vhost is percent-encoded`,
+      { field: option },
     );
   }
   if (!parsed.searchParams.has('heartbeat')) parsed.searchParams.set('heartbeat', String(heartbeatS));
@@ -45,6 +50,7 @@ export function parseAddress(url: string, heartbeatS = 5): Address {
     url: parsed.href,
     shown: `${parsed.hostname}:${port}, vhost ${vhost || '/'}`,
     vhost: vhost || '/',
+    option,
   };
 }
 
@@ -286,11 +292,12 @@ function refusalOf(error: unknown, address: Address): DrayError | undefined {
   const refused = /Handshake terminated by server: (403|530)/.test(text);
   const noVhost = text.startsWith('Expected ConnectionOpenOk; got <ConnectionClose');
   if (!refused && !noVhost) return undefined;
+  const { option } = address;
   const what = refused
-    ? 'refuses the user name or the password. Correct them in --queue; note that RabbitMQ lets the user guest in from its own machine only'
-    : `has no vhost ${address.vhost} that this user may use. Create it (rabbitmqctl add_vhost, set_permissions), or name another one at the end of --queue`;
-  return new DrayError('unavailable', `queue: RabbitMQ at ${address.shown} ${what}.`, {
-    field: 'queue',
+    ? `refuses the user name or the password. Correct them in --${option}; note that RabbitMQ lets the user guest in from its own machine only`
+    : `has no vhost ${address.vhost} that this user may use. Create it (rabbitmqctl add_vhost, set_permissions), or name another one at the end of --${option}`;
+  return new DrayError('unavailable', `${option}: RabbitMQ at ${address.shown} ${what}.`, {
+    field: option,
     cause: error,
   });
 }

@@ -1,9 +1,8 @@
 /** Messages to RabbitMQ, each with an answer: it is in its queue, or not known to be there. */
 import type { ConfirmChannel, Options } from 'amqplib';
-import type { Clock } from '../../../clock.js';
-import type { Log } from '../../../log.js';
+import type { Clock } from '../clock.js';
+import type { Log } from '../log.js';
 import type { Link } from './link.js';
-import type { Topology } from './topology.js';
 
 export interface Parcel {
   /** The queue that the message is for; it is declared where there is none. */
@@ -11,6 +10,19 @@ export interface Parcel {
   readonly messageId: string;
   readonly headers: Readonly<Record<string, unknown>>;
   readonly body: string | Buffer;
+  readonly correlationId?: string;
+  readonly replyTo?: string;
+  /** True where it may be thrown away because there is no such queue, which then is not declared either. */
+  readonly droppable?: boolean;
+}
+
+/** How queues come to be. */
+export interface Queues {
+  isDeclared(name: string): boolean;
+  /** Declares the queue where that has not been done. @throws where that is not possible now, and has said why. */
+  ensure(name: string): Promise<void>;
+  /** The queue is gone: it is declared anew when it is needed next. */
+  forget(name: string): void;
 }
 
 interface Batch {
@@ -36,7 +48,7 @@ const mostOpen = 10_000;
 const mostBytes = 16 * 1024 * 1024;
 
 export class Publisher {
-  readonly #topology: Topology;
+  readonly #queues: Queues;
   readonly #clock: Clock;
   readonly #log: Log;
   #channel: ConfirmChannel | undefined;
@@ -45,12 +57,12 @@ export class Publisher {
   #open = 0;
   #queue: Entry[] = [];
   readonly #batches = new Set<Batch>();
-  /** How often a message of this id came back; its confirm follows. */
+  /** How often a message to this queue and of this id came back; its confirm follows. */
   readonly #returned = new Map<string, number>();
   readonly totals = { returned: 0, nacked: 0 };
 
-  constructor(params: { topology: Topology; clock: Clock; log: Log }) {
-    this.#topology = params.topology;
+  constructor(params: { queues: Queues; clock: Clock; log: Log }) {
+    this.#queues = params.queues;
     this.#clock = params.clock;
     this.#log = params.log;
   }
@@ -63,7 +75,9 @@ export class Publisher {
     const channel = await link.confirmChannel();
     this.#blocked = false;
     this.#writable = true;
-    channel.on('return', (message) => this.#noteReturn(String(message.properties.messageId)));
+    channel.on('return', ({ fields, properties }) =>
+      this.#noteReturn(returnedAs(fields.routingKey, String(properties.messageId))),
+    );
     channel.on('drain', () => {
       this.#writable = true;
       this.#write();
@@ -113,15 +127,16 @@ export class Publisher {
       return;
     }
     this.#open += 1;
-    if (this.#topology.isDeclared(entry.parcel.queue)) this.#queue.push(entry);
+    const { queue, droppable } = entry.parcel;
+    if (droppable === true || this.#queues.isDeclared(queue)) this.#queue.push(entry);
     else void this.#declareFor(entry);
   }
 
   async #declareFor(entry: Entry): Promise<void> {
     try {
-      await this.#topology.ensure(entry.parcel.queue);
+      await this.#queues.ensure(entry.parcel.queue);
     } catch {
-      // The topology has said why.
+      // Why has been said there.
       this.#release(entry, false);
       return;
     }
@@ -142,11 +157,13 @@ export class Publisher {
   }
 
   #send(channel: ConfirmChannel, entry: Entry): void {
-    const { queue, messageId, headers, body } = entry.parcel;
+    const { queue, messageId, headers, body, correlationId, replyTo, droppable = false } = entry.parcel;
     const options: Options.Publish = {
       messageId,
       headers,
-      mandatory: true,
+      ...(correlationId !== undefined && { correlationId }),
+      ...(replyTo !== undefined && { replyTo }),
+      mandatory: !droppable,
       persistent: true,
       contentType: 'application/json',
     };
@@ -168,27 +185,28 @@ export class Publisher {
       this.#release(entry, false);
       return;
     }
-    const { messageId, queue } = entry.parcel;
-    const returned = this.#returned.get(messageId) ?? 0;
+    const { messageId, queue, droppable = false } = entry.parcel;
+    const key = returnedAs(queue, messageId);
+    const returned = droppable ? 0 : (this.#returned.get(key) ?? 0);
     if (returned === 0) {
       this.#release(entry, true);
       return;
     }
-    if (returned === 1) this.#returned.delete(messageId);
-    else this.#returned.set(messageId, returned - 1);
+    if (returned === 1) this.#returned.delete(key);
+    else this.#returned.set(key, returned - 1);
     if (entry.again) {
       this.#release(entry, false);
       return;
     }
     entry.again = true;
-    this.#topology.forget(queue);
+    this.#queues.forget(queue);
     void this.#declareFor(entry);
   }
 
   /** An unroutable message is confirmed too, and right after it has come back. */
-  #noteReturn(messageId: string): void {
+  #noteReturn(key: string): void {
     this.totals.returned += 1;
-    this.#returned.set(messageId, (this.#returned.get(messageId) ?? 0) + 1);
+    this.#returned.set(key, (this.#returned.get(key) ?? 0) + 1);
   }
 
   #release(entry: Entry, result: boolean): void {
@@ -223,4 +241,8 @@ export class Publisher {
     this.#log.warn('a message is too large to be sent', { messageId, queue, bytes, most: mostBytes });
     return true;
   }
+}
+
+function returnedAs(queue: string, messageId: string): string {
+  return `${queue} ${messageId}`;
 }
