@@ -138,10 +138,10 @@ describe('a container job', () => {
     });
   });
 
-  it('has slots of its own, and time beyond its container’s', () => {
+  it('has slots of its own, and time beyond its container’s to wait for a node', () => {
     const { task } = setup();
     expect(task).toMatchObject({ inline: true, slots: 3 });
-    expect(task.timeoutMs?.({ ...input, timeoutSeconds: 60 })).toBe(180_000);
+    expect(task.timeoutMs?.({ ...input, timeoutSeconds: 60 })).toBe(3_780_000);
   });
 
   it.each([

@@ -3,9 +3,10 @@ import { Type, type Static } from 'typebox';
 import { limits, MiB } from '../../jobs/limits.js';
 import { longestBucketUrl } from './bucket-url.js';
 import { longestImage } from './image.js';
+import { longestWaitMs } from './runtime.js';
 
 /** What a job has beyond its container's time, in ms: the runtime's deadline speaks first, and says more. */
-const slackMs = 120_000;
+const slackMs = longestWaitMs + 120_000;
 const defaultSeconds = 900;
 
 const BucketUrl = (description: string) => Type.String({ maxLength: longestBucketUrl, description });
