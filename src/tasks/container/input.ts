@@ -54,6 +54,7 @@ export const ContainerOutput = Type.Object({
     description: 'What was in the output bucket when the container had ended.',
   }),
   filesTruncated: Type.Optional(Type.Boolean({ description: 'True where the bucket has more.' })),
+  filesError: Type.Optional(Type.String({ description: 'Why they are not known, where they are not.' })),
 });
 export type ContainerOutput = Static<typeof ContainerOutput>;
 
