@@ -115,6 +115,13 @@ const failing = (work: Promise<unknown>) =>
     (error: unknown) => error as Error & { code?: string; details?: { log?: { blob: string } } },
   );
 
+async function* trickling(clock: ManualClock, count: number, everyMs: number): AsyncGenerator<Uint8Array> {
+  for (let number = 1; number <= count; number += 1) {
+    await clock.sleep(everyMs);
+    yield Buffer.from(`${number}`);
+  }
+}
+
 /** Lets time pass until it is over. */
 async function passing(clock: ManualClock, running: Promise<unknown>): Promise<void> {
   const end = { come: false };
@@ -196,9 +203,35 @@ describe('a container job', () => {
     await new Promise<void>((resolve) => (runtime.waiting = resolve));
     while (clock.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
     clock.advance(5_000);
-    expect(textOf((await running).log.blob)).toBe(
-      "never\n[dray] the end of the log did not come within 5 s after the container's\n",
+    expect(textOf((await running).log.blob)).toBe('never\n[dray] the end of the log did not come\n');
+  });
+
+  it('waits for the rest of a log while it comes, up to a minute', async () => {
+    const { runtime, clock, run, textOf } = setup();
+    runtime.printed = trickling(clock, 8, 4_000);
+    const slow = run();
+    await passing(clock, slow);
+    expect(textOf((await slow).log.blob)).toBe('12345678');
+    runtime.printed = trickling(clock, Infinity, 4_000);
+    const begun = clock.monotonic();
+    const endless = run();
+    await passing(clock, endless);
+    expect(textOf((await endless).log.blob)).toMatch(
+      /^123456789.*\n\[dray\] the end of the log did not come\n$/,
     );
+    expect(clock.monotonic() - begun).toBeGreaterThanOrEqual(60_000);
+  });
+
+  it('waits for no log once it is stopped, nor removes what another attempt may have started', async () => {
+    const { runtime, clock, context, run } = setup();
+    runtime.printed = endless();
+    runtime.end = Promise.resolve(ended({ reason: 'lost', message: 'evicted' }));
+    const running = failing(run());
+    await new Promise<void>((resolve) => (runtime.waiting = resolve));
+    while (clock.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
+    context.controller.abort(stopped('lease-lost'));
+    expect((await running).name).toBe('AbortError');
+    expect(runtime.calls).toEqual(['start']);
   });
 
   it('does not fail for a log that cannot be read, and says so in it', async () => {

@@ -17,8 +17,9 @@ const firstPauseMs = 1_000;
 const longestPauseMs = 15_000;
 /** How long a bucket that does not answer is asked again. */
 const listingMs = 30_000;
-/** How long the rest of a log is waited for once its container has ended. */
-const lingerMs = 5_000;
+/** How long the rest of a log is waited for once its container has ended: while nothing comes of it, and in all. */
+const silenceMs = 5_000;
+const lingerMs = 60_000;
 /** Less than what a stopped attempt is given; a removal that takes longer goes on after it. */
 const removalMs = 1_500;
 
@@ -99,13 +100,24 @@ export class ContainerRuns {
         signal,
         onState: (state, message) => progress(0, message === undefined ? state : `${state}: ${message}`),
       });
-      if (!(await this.#inTime(read, lingerMs))) {
-        await log.note(`the end of the log did not come within ${lingerMs / 1_000} s after the container's`);
-      }
+      if (!(await this.#rest(read, log, signal))) await log.note('the end of the log did not come');
       return end;
     } finally {
       reading.abort();
     }
+  }
+
+  /**
+   * @returns whether the log had its end, or could not be read to it, before it took too long.
+   * @throws the signal's reason when aborted.
+   */
+  async #rest(read: Promise<void>, log: ContainerLog, signal: AbortSignal): Promise<boolean> {
+    const until = this.#clock.monotonic() + lingerMs;
+    for (let seen = -1; log.chunks > seen && this.#clock.monotonic() < until;) {
+      seen = log.chunks;
+      if (await this.#inTime(read, silenceMs, signal)) return true;
+    }
+    return false;
   }
 
   /** Resolves when the log has ended, or cannot be read any more. @throws what the store of blobs throws. */
@@ -169,10 +181,11 @@ export class ContainerRuns {
     }
   }
 
-  /** @returns whether the work was over by then. */
-  async #inTime(work: Promise<void>, ms: number): Promise<boolean> {
+  /** @returns whether the work was over by then. @throws the signal's reason when aborted. */
+  async #inTime(work: Promise<void>, ms: number, signal?: AbortSignal): Promise<boolean> {
     const ended = new AbortController();
-    const late = this.#clock.sleep(ms, ended.signal).then(() => false);
+    const over = signal ? AbortSignal.any([signal, ended.signal]) : ended.signal;
+    const late = this.#clock.sleep(ms, over).then(() => false);
     try {
       return await Promise.race([work.then(() => true), late]);
     } finally {
