@@ -14,7 +14,7 @@ import type { BucketCredentials, Buckets } from '../tasks/container/bucket.js';
 import { parseHostPattern } from '../tasks/container/bucket-url.js';
 import { parseImagePattern } from '../tasks/container/image.js';
 import { createContainer } from '../tasks/container/index.js';
-import type { ContainerRules } from '../tasks/container/rules.js';
+import { parseVariablePattern, type ContainerRules } from '../tasks/container/rules.js';
 import type { ContainerRuntime } from '../tasks/container/runtime.js';
 import type { Task, TaskLog } from '../tasks/task.js';
 import { silenceVersions } from './blobs.js';
@@ -116,6 +116,15 @@ function rulesOf(config: Config): ContainerRules {
         'bucketHosts',
         '--bucket-hosts (DRAY_BUCKET_HOSTS)',
         'is neither host, host:port nor *.domain',
+      ),
+    ),
+    env: config.containerEnv.map((text) =>
+      parsed(
+        parseVariablePattern(text),
+        text,
+        'containerEnv',
+        '--container-env (DRAY_CONTAINER_ENV)',
+        'is neither the name of a variable nor the beginning of some, such as JOB_*',
       ),
     ),
     defaults: { cpus: config.containerCpus, memory: config.containerMemory },

@@ -7,6 +7,7 @@ export interface ContainerConfig {
   readonly containers: 'off' | 'kubernetes' | 'podman' | 'docker';
   readonly containerSlots: number;
   readonly containerImages: readonly string[];
+  readonly containerEnv: readonly string[];
   readonly bucketHosts: readonly string[];
   readonly bucketCredentials: string | undefined;
   readonly containerCpus: number;
@@ -47,6 +48,15 @@ export const containerOptions: readonly Option[] = [
     type: 'list',
     default: '',
     doc: 'the images that may run, between commas (default: none), such as `docker.io/mstc/*` or `ghcr.io/team/work:1.*`; `*` stands for anything within a part, and as the last part for all below',
+  },
+  {
+    name: 'containerEnv',
+    flag: '--container-env',
+    variable: 'DRAY_CONTAINER_ENV',
+    modes: admitting,
+    type: 'list',
+    default: '',
+    doc: 'the variables that clients may set in their containers, between commas (default: none), by name or as `PREFIX_*`',
   },
   {
     name: 'bucketHosts',
