@@ -41,7 +41,7 @@ export function createContainer(options: {
     input: ContainerInput,
     output: ContainerOutput,
     inline: true,
-    ...(host && { slots: host.slots }),
+    ...(host && { slots: host.slots, resumes: true }),
     timeoutMs: jobTimeoutMs,
     admit: async (input) => (await places.admit(input)).job,
     run: (input, context): Promise<ContainerOutput> => {
