@@ -81,10 +81,9 @@ export const containerOptions: readonly Option[] = [
     variable: 'DRAY_CONTAINER_SLOTS',
     modes: running,
     type: 'integer',
-    default: '50',
     min: 1,
     max: 10_000,
-    doc: 'how many container jobs a process runs at a time',
+    doc: 'how many container jobs a process runs at a time (default: 50 on kubernetes; one a core by podman and docker)',
   },
   {
     name: 'containerCpus',
