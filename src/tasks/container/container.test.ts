@@ -18,6 +18,7 @@ import type { ContainerEnd, ContainerRuntime, ContainerSpec } from './runtime.js
 const rules: ContainerRules = {
   images: [parseImagePattern('mstc/*')!],
   hosts: [parseHostPattern('minio:9000')!, parseHostPattern('*.evil')!],
+  env: ['A'],
   defaults: { cpus: 1, memory: GiB },
   caps: { cpus: 4, memory: 8 * GiB },
 };

@@ -41,7 +41,7 @@ export function createContainer(options: {
     input: ContainerInput,
     output: ContainerOutput,
     inline: true,
-    ...(host && { slots: host.slots }),
+    ...(host && { slots: host.slots, resumes: true }),
     timeoutMs: jobTimeoutMs,
     admit: (input) => places.admit(input),
     run: (input, context): Promise<ContainerOutput> => {

@@ -16,7 +16,7 @@ export const longestWaitMs = 3_600_000;
 /** What every runtime is opened with. */
 export interface RuntimeOptions {
   /**
-   * 16 hex digits that deployments differ in: those that share a machine or a namespace must not remove each other's
+   * 16 hex digits of chance that deployments differ in: those that share a machine or a namespace must not remove each other's
    * containers, whose jobs they do not know. `list` gives only containers that were started under this name.
    */
   readonly owner: string;
