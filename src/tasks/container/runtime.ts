@@ -7,6 +7,12 @@
 import type { Clock } from '../../clock.js';
 import type { Log } from '../../log.js';
 
+/**
+ * How long, in ms, a container may wait for a node and for its image beside its own time: a full cluster makes it
+ * late, not failed. Whoever waits for one that has not begun by then gives up.
+ */
+export const longestWaitMs = 3_600_000;
+
 /** What every runtime is opened with. */
 export interface RuntimeOptions {
   /**
