@@ -1,6 +1,6 @@
 /** Container jobs of a server, run by podman between buckets of a real S3 server. */
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -161,6 +161,9 @@ describe.skipIf(s3 === undefined)('container jobs on one machine', () => {
     const job = await run('echo begun; while [ ! -e /tmp/end ]; do sleep 0.1; done; echo over');
     await running(job);
     const [container] = await containersOf(job);
+    const name = await readFile(join(folder, 'data', 'deployment'), 'utf8');
+    const owner = await podman('inspect', '--format={{index .Config.Labels "dray.dev/owner"}}', container!);
+    expect(owner.trim()).toBe(name.trim());
     await server.kill();
     await start();
     await running(job);
