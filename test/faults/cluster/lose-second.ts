@@ -6,7 +6,7 @@ import { expect } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { eventually } from '../../support/eventually.js';
 import { clusterFault } from '../deployment/cluster-fault.js';
-import { cutJournal, journalBytes, rewriteJournal } from '../deployment/servers.js';
+import { cutJournal, journalEnd, rewriteJournal } from '../deployment/servers.js';
 
 /** An answer may be read so long after the server that gave it was killed, in ms. */
 const readMs = 500;
@@ -20,14 +20,14 @@ clusterFault('cluster-lose-second', 'only what was accepted in the second that R
     const { redis } = deployment;
     await deployment.pause(200, 2_000);
     const from = systemClock.monotonic();
-    const before = await journalBytes(redis);
+    const before = await journalEnd(redis);
     await deployment.pause(200, 1_000);
     await redis.kill();
     lost.push({ from, to: systemClock.monotonic() + readMs });
-    const after = await journalBytes(redis);
-    const left = drill.random.between(before, after);
+    const after = await journalEnd(redis);
+    const left = drill.random.between(after.file === before.file ? before.bytes : 0, after.bytes);
     await cutJournal(redis, left);
-    drill.say(`${after - left} of ${after} bytes are lost`);
+    drill.say(`${after.bytes - left} of ${after.bytes} bytes are lost`);
     await redis.restart();
     await eventually(
       () => deployment.client.ping().catch(() => undefined),

@@ -81,8 +81,10 @@ async function journal(redis: Redis): Promise<string> {
   return join(folder, names.sort((a, b) => number(a) - number(b)).at(-1)!);
 }
 
-export async function journalBytes(redis: Redis): Promise<number> {
-  return (await stat(await journal(redis))).size;
+/** Where it ends: a rewriting begins another file. */
+export async function journalEnd(redis: Redis): Promise<{ readonly file: string; readonly bytes: number }> {
+  const file = await journal(redis);
+  return { file, bytes: (await stat(file)).size };
 }
 
 /**
