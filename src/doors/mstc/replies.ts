@@ -34,12 +34,14 @@ export function replyByMessage(params: {
     const tries = halfTold.get(end);
     if (tries === undefined) await open.send([replyLetter(results, content)]);
     if (replyTo === undefined) return;
+    // Before the try: what cannot be sent at all may take the connection along each time.
+    const { reachable } = open;
     try {
       // A client that has gone away is no fault.
       await open.send([{ ...replyLetter(replyTo, content), droppable: true }]);
       halfTold.delete(end);
     } catch (error) {
-      const now = (tries ?? 0) + (open.reachable ? 1 : 0);
+      const now = (tries ?? 0) + (reachable ? 1 : 0);
       if (halfTold.size < mostHalfTold || tries !== undefined) halfTold.set(end, now);
       if (now < mostTries) throw error;
       halfTold.delete(end);
