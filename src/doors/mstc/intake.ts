@@ -18,6 +18,8 @@ import type { Sender } from './sender.js';
 export interface IntakeOptions {
   /** Of the dead letters. */
   readonly dead: string;
+  /** Where the messages come from, by `brokerOf`. */
+  readonly broker: string;
   readonly sender: Pick<Sender, 'send' | 'reachable'>;
   readonly engine: Pick<Engine, 'submit'>;
   readonly blobs: BlobStore;
@@ -89,7 +91,7 @@ export class Intake {
 
   async #admit(message: ConsumeMessage): Promise<NewJob> {
     const submission = jobFrom(await readMembers([message.content]));
-    const projection = projectionOf(returnAddressOf(message));
+    const projection = projectionOf({ ...returnAddressOf(message), broker: this.#options.broker });
     return { ...(await admit(submission, this.#options)), projection };
   }
 
