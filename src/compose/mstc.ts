@@ -3,6 +3,7 @@ import type { BlobStore } from '../blobs/blob-store.js';
 import type { Clock } from '../clock.js';
 import type { Config } from '../config/options.js';
 import type { Projection } from '../control/projections.js';
+import { brokerOf } from '../doors/mstc/address.js';
 import { MessageConsumer } from '../doors/mstc/consumer.js';
 import { Intake } from '../doors/mstc/intake.js';
 import { replyByMessage } from '../doors/mstc/replies.js';
@@ -53,7 +54,7 @@ export async function openMessages(params: {
       url,
       queue: config.mstcQueue,
       others: [dead, config.mstcResults],
-      intake: new Intake({ ...params, sender, dead }),
+      intake: new Intake({ ...params, sender, dead, broker: brokerOf(url) }),
     });
     return {
       close: async () => {
@@ -75,9 +76,9 @@ export function createReplies(params: {
   log: Log;
 }): Closable & { readonly project: Projection } {
   const { config, blobs } = params;
+  const url = config.mstcAmqp ?? config.queue;
   let opening: Promise<Sender> | undefined;
   const sender = (): Promise<Sender> => {
-    const url = config.mstcAmqp ?? config.queue;
     if (url === undefined) throw new DrayError('unavailable', 'there is no --mstc-amqp to reply by');
     opening ??= Sender.open({ ...params, url }).catch((error: unknown) => {
       opening = undefined; // refused: the next delivery tries it anew
@@ -86,7 +87,7 @@ export function createReplies(params: {
     return opening;
   };
   return {
-    project: replyByMessage({ sender, blobs, results: config.mstcResults }),
+    project: replyByMessage({ sender, blobs, broker: url && brokerOf(url), results: config.mstcResults }),
     close: async () => {
       await (await opening?.catch(() => undefined))?.close();
     },

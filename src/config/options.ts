@@ -329,7 +329,7 @@ export const options: readonly Option[] = [
     default: '24h',
     min: 60,
     max: 10 * 365 * day,
-    doc: 'a blob that no job uses is removed when it is older than this; it must be longer than an upload, or a container, takes',
+    doc: 'a blob that no job uses is removed when it is older than this; it must be longer than an upload takes',
   },
   {
     name: 'minFree',

@@ -54,12 +54,14 @@ function harness(ids: readonly string[]) {
   onTestFinished(() => projections.stop());
   projections.start();
   return {
+    clock,
     waiting,
     delivered,
     tried,
     warnings,
     infos,
     target: (next: Projection) => (take = next),
+    stop: () => projections.stop(),
     passes: async (count: number) => {
       for (let pass = 0; pass < count; pass++) {
         await settled();
@@ -79,6 +81,21 @@ describe('the ends of jobs', () => {
     await passes(1);
     expect(delivered).toEqual(jobs(1_000));
     expect(waiting.size).toBe(0);
+  });
+
+  it('are delivered a few at a time, and begun no more once their deliverer is to stop', async () => {
+    const { tried, target, passes, stop } = harness(jobs(300));
+    const open: (() => void)[] = [];
+    target(() => new Promise((resolve) => open.push(resolve)));
+    await passes(1);
+    expect(tried).toHaveLength(8);
+    open[0]!();
+    await settled();
+    expect(tried).toHaveLength(9);
+    const stopped = stop();
+    for (const end of open) end();
+    await stopped;
+    expect(tried).toHaveLength(9);
   });
 
   it('come with what their projection says behind its name', async () => {
@@ -104,6 +121,16 @@ describe('the ends of jobs', () => {
     await passes(2 * seconds);
     expect(waiting.size).toBe(0);
     expect(infos).toEqual(['ends of jobs are delivered again']);
+  });
+
+  it('are not begun one after the other where their target hangs', async () => {
+    const { clock, tried, target, passes, stop } = harness(jobs(200));
+    target(() => clock.sleep(5_000).then(() => Promise.reject(new Error('hangs'))));
+    await passes(28 * seconds);
+    expect(tried).toHaveLength(24); // for 15 s; then they rest
+    const stopped = stop();
+    clock.advance(5_000);
+    await stopped;
   });
 
   it('do not wait for some that cannot be delivered, which are tried again later and later', async () => {

@@ -15,10 +15,15 @@ export type Projection = (job: Job, rest: string) => Promise<void>;
 
 const intervalMs = 250;
 const batch = 256;
+/** Deliveries of a name at a time: each may hold some MiB. */
+const atOnce = 8;
 /** An end that could not be delivered is tried again after about as long as it has waited, within these bounds, in ms. */
 const again = { least: 1_000, most: 60_000 };
-/** Where so many fail at once and none gets through it is no job's fault: then all of that name rest, in ms. */
-const away = { from: 16, restMs: 15_000 };
+/**
+ * Where so many fail at once and none gets through it is no job's fault: then all of that name rest. None of them is
+ * begun once none has got through for `mostMs`: a target that hangs must not keep other names, or a stop, waiting.
+ */
+const away = { from: 16, restMs: 15_000, mostMs: 10_000 };
 /** A later version, or another option, may know the name. In ms. */
 const unknownMs = 60_000;
 /** Of each name something is said at most so often, in ms. */
@@ -106,13 +111,34 @@ export class Projections {
     const restMs = (this.#resting.get(name) ?? -Infinity) - this.#clock.monotonic();
     if (restMs > 0) return this.#putOff(ends, restMs);
     const jobs = await Promise.all(ends.map(({ id }) => this.#engine.get({ id })));
-    const missed = await Promise.all(ends.map((end, at) => this.#deliver(projection, end, jobs[at])));
-    const done = ends.filter((_, at) => !missed[at]);
+    const { done, missed } = await this.#deliverEach(projection, ends, jobs);
     if (done.length > 0) await this.#engine.projected({ ends: done.map(({ mark }) => ({ mark })) });
-    const failed = missed.filter((one) => one !== undefined);
-    if (failed.length > 0) await this.#tryAgain(name, failed, { isAway: done.length === 0 });
-    else if (this.#resting.delete(name))
+    if (missed.length > 0) await this.#tryAgain(name, missed, { isAway: done.length === 0 });
+    else if (done.length > 0 && this.#resting.delete(name))
       this.#log.info('ends of jobs are delivered again', { projection: name });
+  }
+
+  /** Those that it does not come to are as they were. */
+  async #deliverEach(
+    projection: Projection,
+    ends: readonly Named[],
+    jobs: readonly (Job | undefined)[],
+  ): Promise<{ done: readonly Named[]; missed: readonly Missed[] }> {
+    const [done, missed]: [Named[], Missed[]] = [[], []];
+    const since = this.#clock.monotonic();
+    const hangs = () => done.length === 0 && this.#clock.monotonic() - since > away.mostMs;
+    let next = 0;
+    const lane = async (): Promise<void> => {
+      while (next < ends.length && this.#loop.running && !hangs()) {
+        const at = next++;
+        const end = ends[at]!;
+        const failure = await this.#deliver(projection, end, jobs[at]);
+        if (failure) missed.push(failure);
+        else done.push(end);
+      }
+    };
+    await Promise.all(Array.from({ length: atOnce }, lane));
+    return { done, missed };
   }
 
   /** @returns undefined where the end is done with: delivered, given up, or of a job that was removed or re-driven. */

@@ -96,7 +96,11 @@ describe.skipIf(!queue)('the MSTC door on RabbitMQ', () => {
         replyTo: asking.replyTo,
         correlationId: 'c-2',
         messageId: 'm-2',
-        headers: { team: 'red', odd: { '!': 'decimal', value: { places: 1, digits: 5 } } },
+        headers: {
+          team: 'red',
+          odd: { '!': 'decimal', value: { places: 1, digits: 5 } },
+          least: { '!': 'double', value: -1e300 },
+        },
       });
       const [reply] = await asking.came(1);
       expect(reply).toEqual({
@@ -111,12 +115,15 @@ describe.skipIf(!queue)('the MSTC door on RabbitMQ', () => {
       });
       expect(asking.replies[0]!.properties.correlationId).toBe('c-2');
       const { content, properties } = (await eventually(() => asking.get('mstc.work.dead'), Boolean))!;
-      expect(content.toString()).toBe(body);
+      // What is too large to be corrected is not kept as a whole.
+      const cut = body.length > 1_048_576;
+      expect(content.toString()).toBe(cut ? body.slice(0, 1_024) : body);
       expect(properties).toMatchObject({ messageId: 'm-2', correlationId: 'c-2', replyTo: asking.replyTo });
       expect(properties.headers).toEqual({
         team: 'red',
         'x-dray-reason': expect.stringMatching(reason) as unknown,
         ...(field !== undefined && { 'x-dray-field': field }),
+        ...(cut && { 'x-dray-size': body.length }),
       });
       expect(await named('a')).toEqual([]);
     },
@@ -202,6 +209,33 @@ describe.skipIf(!queue)('the MSTC door on RabbitMQ', () => {
     let letters = 0;
     while (await asking.get('mstc.work.dead')) letters += 1;
     expect(letters).toBe(40);
+  });
+
+  it('goes on where the queue of the dead letters takes none, and names each that is lost', async () => {
+    const asking = await client();
+    const full = { durable: true, arguments: { 'x-max-length': 1, 'x-overflow': 'reject-publish' } };
+    await asking.channel.assertQueue('stuck.work.dead', full);
+    asking.send('already there', {}, 'stuck.work.dead');
+    const own = await startServer({
+      args: ['--tasks', containerTask, '--mstc-amqp', url, '--mstc-queue', 'stuck.work'],
+    });
+    onTestFinished(() => own.stop());
+    const { replyTo } = asking;
+    for (let i = 0; i < 32; i += 1) asking.send('{', { replyTo, messageId: `lost-${i}-` }, 'stuck.work');
+    asking.send({ ...literal, jobName: 'behind-lost' }, { replyTo }, 'stuck.work');
+    const replies = await asking.came(33);
+    expect(replies.filter(({ code }) => code === 'refused')).toHaveLength(32);
+    expect(replies.filter(({ status }) => status === 'completed')).toHaveLength(1);
+    for (let i = 0; i < 32; i += 1) expect(own.output()).toContain(`lost-${i}-`);
+    expect(own.output()).toContain('its dead letter could not be sent');
+    expect(await asking.depth('stuck.work')).toBe(0);
+    // Once there is room again, the next one is kept.
+    await asking.get('stuck.work.dead');
+    asking.send('{', { messageId: 'kept' }, 'stuck.work');
+    await eventually(
+      () => asking.get('stuck.work.dead'),
+      (letter) => letter?.properties.messageId === 'kept',
+    );
   });
 
   it('has a job and a reply for each good one of 1,000 messages, and a dead letter for each bad one', async () => {

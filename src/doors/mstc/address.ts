@@ -1,10 +1,18 @@
 /** Where the reply to a message goes, as the job remembers it. */
 import type { ConsumeMessage } from 'amqplib';
+import { createHash } from 'node:crypto';
+import { parseAddress } from '../../amqp/link.js';
 import { DrayError } from '../../jobs/errors.js';
 
 export interface ReturnAddress {
   readonly replyTo?: string;
   readonly correlationId?: string;
+}
+
+/** As a job remembers it. */
+export interface KeptAddress extends ReturnAddress {
+  /** Of the RabbitMQ where the message was; absent in jobs of earlier versions. */
+  readonly broker?: string;
 }
 
 /** Of the projection that tells the ends of jobs to whoever sent a message. */
@@ -35,8 +43,19 @@ export function returnAddressOf(message: ConsumeMessage): ReturnAddress {
   };
 }
 
+/**
+ * Tells one RabbitMQ, and one virtual host in it, from others: a short hash, without user, password, port and TLS, which
+ * may change while jobs run.
+ * @throws DrayError `invalid-request` where `url` is no amqp:// or amqps:// address.
+ */
+export function brokerOf(url: string): string {
+  const address = parseAddress(url, 'mstc-amqp');
+  const place = `${new URL(address.url).hostname.toLowerCase()} ${address.vhost}`;
+  return createHash('sha256').update(place).digest('hex').slice(0, 8);
+}
+
 /** As a job carries it. @throws DrayError `limit-exceeded` where it is too long for that. */
-export function projectionOf(address: ReturnAddress): string {
+export function projectionOf(address: KeptAddress): string {
   const rest = JSON.stringify(address);
   if (Buffer.byteLength(rest) <= longestAddress) return `${mstcProjection}:${rest}`;
   throw new DrayError(
@@ -47,6 +66,6 @@ export function projectionOf(address: ReturnAddress): string {
 }
 
 /** The address again, from what came after the projection's name. */
-export function readReturnAddress(rest: string): ReturnAddress {
-  return JSON.parse(rest) as ReturnAddress;
+export function readReturnAddress(rest: string): KeptAddress {
+  return JSON.parse(rest) as KeptAddress;
 }

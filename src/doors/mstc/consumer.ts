@@ -20,8 +20,11 @@ interface ConsumerOptions {
   readonly log: Log;
 }
 
-/** Messages that are worked on at a time; RabbitMQ sends no more before one of them is settled. */
-const prefetch = 32;
+/**
+ * Messages that are worked on at a time; RabbitMQ sends no more before one of them is settled. Each is in memory as a
+ * whole, also one of 16 MiB, or of whatever RabbitMQ's max_message_size is.
+ */
+const prefetch = 8;
 /** How long a stop waits for what is worked on, in ms. */
 const stopMs = 5_000;
 

@@ -18,7 +18,9 @@ import type { Sender } from './sender.js';
 export interface IntakeOptions {
   /** Of the dead letters. */
   readonly dead: string;
-  readonly sender: Pick<Sender, 'send'>;
+  /** Where the messages come from, by `brokerOf`. */
+  readonly broker: string;
+  readonly sender: Pick<Sender, 'send' | 'reachable'>;
   readonly engine: Pick<Engine, 'submit'>;
   readonly blobs: BlobStore;
   readonly tasks: TaskRegistry;
@@ -33,6 +35,8 @@ const backoff = { firstMs: 200, mostMs: 10_000 } as const;
 const mostTries = 12;
 /** A reply of the door's own is tried so often: a client whose queue takes none must not hold up others. */
 const replyTries = 4;
+/** A dead letter is: where its queue takes none, the messages behind it go first. */
+const deadTries = 6;
 /** What passes by itself, and is no message's fault. */
 const passing: ReadonlySet<ErrorCode> = new Set(['unavailable', 'queue-full', 'storage-full']);
 
@@ -40,14 +44,16 @@ export class Intake {
   readonly #options: IntakeOptions;
   /** Said of why messages wait. */
   #trouble = false;
+  /** The queue of the dead letters took none when it was last tried: until it does, one try of each is enough. */
+  #deadRefuses = false;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
   }
 
   /**
-   * Resolves once nothing more is to be done for the message: its job is stored, or it is among the dead letters. While
-   * the engine or RabbitMQ is away, or takes no more, it waits.
+   * Resolves once nothing more is to be done for the message: its job is stored, or it is among the dead letters, or in
+   * the log where these take none. While the engine or RabbitMQ is away, or takes no more, it waits.
    * @throws where `over` is aborted: the message is to come again.
    */
   async take(message: ConsumeMessage, over: AbortSignal): Promise<void> {
@@ -62,8 +68,7 @@ export class Intake {
   /** @throws what is wrong with the message. */
   async #store(message: ConsumeMessage, over: AbortSignal): Promise<void> {
     const { engine, jobsRefusal } = this.#options;
-    // One message may name a host that nobody knows: it is not waited for as long as for a server of ours.
-    const job = await this.#persist(over, () => this.#admit(message), mostTries);
+    const job = await this.#persist(over, () => this.#admit(message));
     const once = onceOf(message, job.id);
     const answer = await this.#persist(over, () => {
       const full = jobsRefusal();
@@ -86,20 +91,39 @@ export class Intake {
 
   async #admit(message: ConsumeMessage): Promise<NewJob> {
     const submission = jobFrom(await readMembers([message.content]));
-    const projection = projectionOf(returnAddressOf(message));
+    const projection = projectionOf({ ...returnAddressOf(message), broker: this.#options.broker });
     return { ...(await admit(submission, this.#options)), projection };
   }
 
   async #refuse(message: ConsumeMessage, over: AbortSignal, refusal: Refusal): Promise<void> {
-    const { dead, sender, clock, log } = this.#options;
-    const letter = deadLetter(dead, message, returnAddressOf(message), refusal);
-    await this.#persist(over, () => sender.send([letter]));
-    log.info('a container message was refused', { ...refusal });
+    const { clock } = this.#options;
+    await this.#bury(message, over, refusal);
     await this.#reply(message, over, async () => {
       const { jobName } = await readMembers([message.content]).catch(() => ({ jobName: undefined }));
       const id = propertyOf(message, 'messageId') ?? clock.id();
       return { id, reply: refusalText(jobName, refusal) };
     });
+  }
+
+  /** Among the dead letters; where their queue takes none, as one that is full may, only a warning is left of it. */
+  async #bury(message: ConsumeMessage, over: AbortSignal, refusal: Refusal): Promise<void> {
+    const { dead, sender, log } = this.#options;
+    const address = returnAddressOf(message);
+    const letter = deadLetter(dead, message, address, refusal);
+    try {
+      await this.#persist(over, () => sender.send([letter]), this.#deadRefuses ? 1 : deadTries);
+      this.#deadRefuses = false;
+      log.info('a container message was refused', { ...refusal });
+    } catch (error) {
+      over.throwIfAborted();
+      this.#deadRefuses = true;
+      log.warn('a container message was refused, and is lost: its dead letter could not be sent', {
+        ...refusal,
+        messageId: letter.messageId,
+        ...address,
+        error: String(error),
+      });
+    }
   }
 
   /** To whoever sent the message, where he has given an address. */
@@ -134,13 +158,16 @@ export class Intake {
 
   /**
    * Does it again, with growing pauses, until it is done.
-   * @param most tries in all; without it what passes by itself is waited for as long as it takes.
+   * @param most tries, for what is sent: those that could not reach RabbitMQ are not counted. Without it what passes by
+   * itself is waited for as long as it takes.
    * @throws what no further try would change; the signal's reason when aborted.
    */
   async #persist<T>(over: AbortSignal, work: () => T | Promise<T>, most?: number): Promise<T> {
-    const { clock } = this.#options;
+    const { clock, sender } = this.#options;
     let tries = 0;
     for (let attempt = 0; ; attempt += 1) {
+      // Before the try: what cannot be sent at all may take the connection along each time.
+      const { reachable } = sender;
       try {
         const result = await work();
         if (most === undefined) this.#say(undefined);
@@ -148,9 +175,9 @@ export class Intake {
       } catch (error) {
         over.throwIfAborted();
         if (error instanceof DrayError && error.permanent) throw error;
-        const passes = most === undefined && error instanceof DrayError && passing.has(error.code);
-        if (!passes && ++tries >= (most ?? mostTries)) throw error;
-        if (passes) this.#say(error);
+        const waits = most === undefined && error instanceof DrayError && passing.has(error.code);
+        if (waits) this.#say(error);
+        else if ((most === undefined || reachable) && ++tries >= (most ?? mostTries)) throw error;
       }
       const delay = Math.min(backoff.mostMs, backoff.firstMs * 2 ** Math.min(attempt, 16));
       await clock.sleep(delay * (0.5 + clock.random() / 2), over);
