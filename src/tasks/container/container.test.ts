@@ -181,10 +181,21 @@ describe('a container job', () => {
     const running = run();
     await new Promise<void>((resolve) => (runtime.waiting = resolve));
     while (clock.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
-    clock.advance(5_000);
+    clock.advance(30_000);
     expect(textOf((await running).log.blob)).toBe(
-      "never\n[dray] the end of the log did not come within 5 s after the container's\n",
+      "never\n[dray] the end of the log did not come within 30 s after the container's\n",
     );
+  });
+
+  it('is stopped while it waits for the rest of a log, and leaves the container’s end to be told again', async () => {
+    const { runtime, clock, context, run } = setup();
+    runtime.printed = endless();
+    const running = failing(run());
+    await new Promise<void>((resolve) => (runtime.waiting = resolve));
+    while (clock.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
+    context.controller.abort(stopped('drain'));
+    expect((await running).name).toBe('AbortError');
+    expect(runtime.calls).toEqual(['start']);
   });
 
   it('does not fail for a log that cannot be read, and says so in it', async () => {

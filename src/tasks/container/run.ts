@@ -15,8 +15,8 @@ import type { ContainerEnd, ContainerRuntime, ContainerSpec } from './runtime.js
 const awayMs = 300_000;
 const firstPauseMs = 1_000;
 const longestPauseMs = 15_000;
-/** How long the rest of a log is waited for once its container has ended. */
-const lingerMs = 5_000;
+/** How long the rest of a log is waited for once its container has ended: nodes with many containers are slow to tell. */
+const lingerMs = 30_000;
 /** Less than what a stopped attempt is given; a removal that takes longer goes on after it. */
 const removalMs = 1_500;
 
@@ -97,7 +97,7 @@ export class ContainerRuns {
         signal,
         onState: (state, message) => progress(0, message === undefined ? state : `${state}: ${message}`),
       });
-      if (!(await this.#inTime(read, lingerMs))) {
+      if (!(await this.#inTime(read, lingerMs, signal))) {
         await log.note(`the end of the log did not come within ${lingerMs / 1_000} s after the container's`);
       }
       return end;
@@ -163,10 +163,11 @@ export class ContainerRuns {
     }
   }
 
-  /** @returns whether the work was over by then. */
-  async #inTime(work: Promise<void>, ms: number): Promise<boolean> {
+  /** @returns whether the work was over by then. @throws the signal's reason when aborted. */
+  async #inTime(work: Promise<void>, ms: number, signal?: AbortSignal): Promise<boolean> {
     const ended = new AbortController();
-    const late = this.#clock.sleep(ms, ended.signal).then(() => false);
+    const over = signal ? AbortSignal.any([ended.signal, signal]) : ended.signal;
+    const late = this.#clock.sleep(ms, over).then(() => false);
     try {
       return await Promise.race([work.then(() => true), late]);
     } finally {
