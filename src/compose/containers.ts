@@ -1,8 +1,5 @@
 /** Container jobs by the options: what runs them, who may have which, and who looks after what they leave. */
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
-import { resolve } from 'node:path';
 import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { Clock } from '../clock.js';
@@ -14,8 +11,8 @@ import type { BucketCredentials, Buckets } from '../tasks/container/bucket.js';
 import { parseHostPattern } from '../tasks/container/bucket-url.js';
 import { parseImagePattern } from '../tasks/container/image.js';
 import { createContainer } from '../tasks/container/index.js';
-import type { ContainerRules } from '../tasks/container/rules.js';
-import type { ContainerRuntime } from '../tasks/container/runtime.js';
+import { parseVariablePattern, type ContainerRules } from '../tasks/container/rules.js';
+import type { ContainerRuntime, RuntimeOptions } from '../tasks/container/runtime.js';
 import type { Task, TaskLog } from '../tasks/task.js';
 import { silenceVersions } from './blobs.js';
 
@@ -28,22 +25,22 @@ export interface Containers {
 }
 
 /**
- * @param params.runs whether this process runs the jobs; others only admit them.
+ * @param params.identity of a process that runs the jobs, the name of its deployment; others only admit them.
  * @returns undefined where there are to be no such jobs.
  * @throws DrayError `invalid-request` that names the option that cannot be used.
  */
 export async function openContainers(
   config: Config,
-  { runs, clock, log }: { runs: boolean; clock: Clock; log: TaskLog },
+  { identity, clock, log }: { identity?: () => Promise<string>; clock: Clock; log: TaskLog },
 ): Promise<Containers | undefined> {
   if (config.containers === 'off') return undefined;
   const rules = rulesOf(config);
-  if (!runs) {
+  if (!identity) {
     const task = createContainer({ rules, clock });
     return { task, keeper: () => undefined, close: () => Promise.resolve() };
   }
   const buckets = lazyBuckets(credentialsOf(config.bucketCredentials), clock);
-  const runtime = await openRuntime(config, { clock, log });
+  const runtime = await openRuntime(config, { owner: await identity(), clock, log });
   await sayVersion(runtime, config.containers, log);
   return {
     task: createContainer({ rules, clock, host: { runtime, buckets, slots: config.containerSlots } }),
@@ -52,8 +49,7 @@ export async function openContainers(
   };
 }
 
-async function openRuntime(config: Config, part: { clock: Clock; log: TaskLog }): Promise<ContainerRuntime> {
-  const common = { ...part, owner: ownerOf(config) };
+async function openRuntime(config: Config, common: RuntimeOptions): Promise<ContainerRuntime> {
   if (config.containers === 'kubernetes') {
     const { openKubernetes } = await import('../tasks/container/kubernetes.js');
     return openKubernetes({
@@ -71,17 +67,6 @@ async function openRuntime(config: Config, part: { clock: Clock; log: TaskLog })
     args: config.containerArgs,
     envFile: config.containerEnvFile,
   });
-}
-
-/**
- * Deployments have servers of their own, or names before all that they have there; on one machine each has a folder.
- * That of a container image may have the same name in many pods, which differ in theirs.
- */
-function ownerOf({ state, queuePrefix, data, containers }: Config): string {
-  const folder = ['folder', resolve(data), containers === 'kubernetes' ? hostname() : ''];
-  const parts =
-    state === undefined ? folder : ['state', new URL(state).host, new URL(state).pathname, queuePrefix];
-  return createHash('sha256').update(parts.join('\0')).digest('hex').slice(0, 16);
 }
 
 /** A runtime that is away is waited for by each job; one that cannot be used at all is an error of its own. */
@@ -116,6 +101,15 @@ function rulesOf(config: Config): ContainerRules {
         'bucketHosts',
         '--bucket-hosts (DRAY_BUCKET_HOSTS)',
         'is neither host, host:port nor *.domain',
+      ),
+    ),
+    env: config.containerEnv.map((text) =>
+      parsed(
+        parseVariablePattern(text),
+        text,
+        'containerEnv',
+        '--container-env (DRAY_CONTAINER_ENV)',
+        'is neither the name of a variable nor the beginning of some, such as JOB_*',
       ),
     ),
     defaults: { cpus: config.containerCpus, memory: config.containerMemory },

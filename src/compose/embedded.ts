@@ -21,6 +21,7 @@ import { startApi } from './api.js';
 import { openBlobs } from './blobs.js';
 import { openContainers, type Containers } from './containers.js';
 import { createRetention, diskOf } from './housekeeping.js';
+import { identityInFolder } from './identity.js';
 import { sayKernel } from './kernel.js';
 import { createLogger, taskLog } from './logger.js';
 import { createReplies } from './mstc.js';
@@ -30,12 +31,16 @@ import { createWorkers } from './workers.js';
 
 /** @throws DrayError where the address, the data folder or an option cannot be used; nothing is left open then. */
 export async function startEmbedded(config: Config): Promise<RunningServer> {
+  const folder = resolve(config.data);
   const logger = createLogger(config.logLevel);
-  const containers = await openContainers(config, { runs: true, clock: systemClock, log: taskLog(logger) });
+  const doorkeeper = await openAccess({ config, clock: systemClock, logger });
+  await mkdir(folder, { recursive: true });
+  // The engine's lock comes first: only the owner of the folder may clean up in it.
+  const engine = await openSqliteEngine({ file: join(folder, 'jobs.sqlite'), clock: systemClock });
   try {
-    return await startIn({ folder: resolve(config.data), config, logger, containers });
+    return await startIn({ folder, config, logger, doorkeeper, engine });
   } catch (error) {
-    await containers?.close();
+    await engine.close();
     throw error;
   }
 }
@@ -44,19 +49,21 @@ async function startIn(params: {
   folder: string;
   config: Config;
   logger: Logger;
-  containers: Containers | undefined;
+  doorkeeper: Doorkeeper;
+  engine: Engine;
 }): Promise<RunningServer> {
-  const { folder, config, logger, containers } = params;
+  const { folder, config, logger } = params;
   const place = { kind: 'filesystem', folder: join(folder, 'blobs') } as const;
-  const tasks = await knownTasks(config, place, containers ? [containers.task] : []);
-  const doorkeeper = await openAccess({ config, clock: systemClock, logger });
-  await mkdir(folder, { recursive: true });
-  // The engine's lock comes first: only the owner of the folder may clean up in it.
-  const engine = await openSqliteEngine({ file: join(folder, 'jobs.sqlite'), clock: systemClock });
+  const containers = await openContainers(config, {
+    identity: () => identityInFolder(folder, systemClock),
+    clock: systemClock,
+    log: taskLog(logger),
+  });
   try {
-    return await startOn({ ...params, engine, tasks, place, doorkeeper });
+    const tasks = await knownTasks(config, place, containers ? [containers.task] : []);
+    return await startOn({ ...params, tasks, place, containers });
   } catch (error) {
-    await engine.close();
+    await containers?.close();
     throw error;
   }
 }

@@ -40,7 +40,9 @@ export function createWorkers(params: {
 }): Workers {
   const { process: id, engine, blobs, place, tasks, clock, logger, config, onRun } = params;
   const { cores, memory } = availableMachine();
-  const create = (own: Pick<WorkerOptions, 'id' | 'types' | 'slots' | 'cores' | 'createRunner'>): Worker =>
+  const create = (
+    own: Pick<WorkerOptions, 'id' | 'types' | 'slots' | 'cores' | 'drainGraceMs' | 'createRunner'>,
+  ): Worker =>
     new Worker({
       engine,
       clock,
@@ -54,7 +56,6 @@ export function createWorkers(params: {
         ...own,
         leaseMs: leases.lease,
         heartbeatMs: leases.heartbeat,
-        drainGraceMs: leases.drainGrace,
       },
     });
   const executorOptions = {
@@ -74,24 +75,32 @@ export function createWorkers(params: {
     types,
     slots: config.minExecutors,
     cores,
+    drainGraceMs: leases.drainGrace,
     createRunner: () => new Executor(executorOptions),
   });
   const host = { tasks, blobs, clock, memoryLimit: memory };
-  const createInline = (name: string, types: readonly string[], slots: number): Worker =>
+  const createInline = (params: {
+    name: string;
+    types: readonly string[];
+    slots: number;
+    resumes?: boolean | undefined;
+  }): Worker =>
     create({
-      id: `${id}:${name}`,
-      types,
-      slots,
+      id: `${id}:${params.name}`,
+      types: params.types,
+      slots: params.slots,
       cores: 1,
+      drainGraceMs: params.resumes ? 0 : leases.drainGrace,
       createRunner: () => new InlineRunner({ host, graceMs: leases.cancelGrace }),
     });
   const inlineTypes = servedOf({ inline: true });
   const sharing = inlineTypes.filter((type) => tasks.get(type).slots === undefined);
   const all = types.length > 0 ? [executors] : [];
-  if (sharing.length > 0) all.push(createInline('inline', sharing, config.inlineSlots));
+  if (sharing.length > 0)
+    all.push(createInline({ name: 'inline', types: sharing, slots: config.inlineSlots }));
   for (const type of inlineTypes) {
-    const { slots } = tasks.get(type);
-    if (slots !== undefined) all.push(createInline(type, [type], slots));
+    const { slots, resumes } = tasks.get(type);
+    if (slots !== undefined) all.push(createInline({ name: type, types: [type], slots, resumes }));
   }
   return {
     executors,

@@ -7,6 +7,7 @@ export interface ContainerConfig {
   readonly containers: 'off' | 'kubernetes' | 'podman' | 'docker';
   readonly containerSlots: number;
   readonly containerImages: readonly string[];
+  readonly containerEnv: readonly string[];
   readonly bucketHosts: readonly string[];
   readonly bucketCredentials: string | undefined;
   readonly containerCpus: number;
@@ -49,6 +50,15 @@ export const containerOptions: readonly Option[] = [
     doc: 'the images that may run, between commas (default: none), such as `docker.io/mstc/*` or `ghcr.io/team/work:1.*`; `*` stands for anything within a part, and as the last part for all below',
   },
   {
+    name: 'containerEnv',
+    flag: '--container-env',
+    variable: 'DRAY_CONTAINER_ENV',
+    modes: admitting,
+    type: 'list',
+    default: '',
+    doc: 'the variables that clients may set in their containers, between commas (default: none), by name or as `PREFIX_*`',
+  },
+  {
     name: 'bucketHosts',
     flag: '--bucket-hosts',
     variable: 'DRAY_BUCKET_HOSTS',
@@ -71,10 +81,9 @@ export const containerOptions: readonly Option[] = [
     variable: 'DRAY_CONTAINER_SLOTS',
     modes: running,
     type: 'integer',
-    default: '50',
     min: 1,
     max: 10_000,
-    doc: 'how many container jobs a process runs at a time',
+    doc: 'how many container jobs a process runs at a time (default: 50 on kubernetes; one a core by podman and docker)',
   },
   {
     name: 'containerCpus',

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { availableMachine } from './machine.js';
 import { options } from './options.js';
 import { parseBytes, parseShare } from './parse.js';
 import { readConfig, readOption } from './read-config.js';
@@ -25,6 +26,14 @@ describe('sizes', () => {
 describe('the configuration', () => {
   it('takes a lower bound above the cores as the upper one too', () => {
     expect(readConfig({ minExecutors: '64' }, {})).toMatchObject({ minExecutors: 64, maxExecutors: 64 });
+  });
+
+  it('runs as many containers as there are cores, or 50 on a cluster', () => {
+    const { cores } = availableMachine();
+    expect(readConfig({ containers: 'podman' }, {}).containerSlots).toBe(cores);
+    expect(readConfig({ containers: 'docker' }, {}).containerSlots).toBe(cores);
+    expect(readConfig({ containers: 'kubernetes' }, {}).containerSlots).toBe(50);
+    expect(readConfig({ containers: 'podman', containerSlots: '7' }, {}).containerSlots).toBe(7);
   });
 
   it('takes an empty variable for one that is not set', () => {

@@ -16,6 +16,8 @@ export type DeploymentConfig = Config & Servers;
 
 /** What all executors together may use of the memory, by default. */
 const memoryShare = 0.8;
+/** Containers that a process has on a cluster at a time, by default. */
+const clusterSlots = 50;
 const serverNames = ['queue', 'state', 'blobs'] as const;
 
 /**
@@ -110,7 +112,7 @@ function read(mode: Mode, flags: Readonly<Record<string, unknown>>, environment:
   return Object.freeze(values) as unknown as Config;
 }
 
-/** Executors, and what each may use, where the options leave it to the machine. */
+/** Executors, what each may use, and containers, where the options leave it to the machine. */
 function fitMachine(mode: Mode, values: Record<string, Value | undefined>): void {
   const machine = availableMachine();
   const usable = memoryShare * machine.memory;
@@ -120,6 +122,8 @@ function fitMachine(mode: Mode, values: Record<string, Value | undefined>): void
     values['slotsPerWorker'] ??= fitting;
     values['minExecutors'] = values['maxExecutors'] = values['slotsPerWorker'];
   }
+  // A cluster has room of its own, and lets wait what finds none; on this machine each may take a core and more.
+  values['containerSlots'] ??= values['containers'] === 'kubernetes' ? clusterSlots : machine.cores;
   values['maxExecutors'] ??= Math.max(Number(values['minExecutors']), fitting);
   values['executorMemory'] ??= Math.max(
     leastExecutorMemory,

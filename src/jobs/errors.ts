@@ -84,6 +84,12 @@ export const errorCatalogue = catalogue({
     title: 'Containers may not be given this bucket',
     help: '--bucket-hosts names the servers whose buckets they may; by default none. Names that lead to link-local or metadata addresses are refused whatever it says.',
   },
+  'variable-not-allowed': {
+    status: 400,
+    permanent: true,
+    title: 'Containers may not be given this variable',
+    help: '--container-env names those that clients may set; by default none, as some of them, such as LD_PRELOAD and NODE_OPTIONS, make an image run what the client says.',
+  },
   'no-links': {
     status: 400,
     permanent: true,

@@ -59,6 +59,11 @@ describe('a module of tasks', () => {
     ['says inline in another way', `export default ${task('a', "inline: 'yes'")}`, /its inline must be/],
     ['has no whole slots', `export default ${task('a', 'inline: true, slots: 0')}`, /its slots must be/],
     [
+      'resumes and has no slots',
+      `export default ${task('a', 'inline: true, resumes: true')}`,
+      /only a task with slots of its own resumes/,
+    ],
+    [
       'has slots and is not inline',
       `export default ${task('a', 'slots: 2')}`,
       /only an inline task has slots/,

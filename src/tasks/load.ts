@@ -88,6 +88,9 @@ function checked(value: unknown, name: string): Task {
     throw refuse('its slots must be a whole number from 1 on');
   if (task['slots'] !== undefined && task['inline'] !== true)
     throw refuse('only an inline task has slots of its own; executors are shared by all others');
+  if (typeof (task['resumes'] ?? false) !== 'boolean') throw refuse('its resumes must be true or false');
+  if (task['resumes'] === true && task['slots'] === undefined)
+    throw refuse('only a task with slots of its own resumes');
   return value as Task;
 }
 

@@ -99,6 +99,11 @@ export interface Task<I extends TSchema = TSchema, O extends TSchema = TSchema> 
    */
   readonly slots?: number;
   /**
+   * Of a task with `slots`: what an attempt has started goes on without it, elsewhere, and the next attempt takes it up.
+   * A worker that is told to stop hands its jobs back at once, and waits for none of them.
+   */
+  readonly resumes?: boolean;
+  /**
    * Checks what a schema cannot say, before the job is queued, and returns the input to store. It may look at
    * blobs that the input names. Throw PermanentError to refuse: the client gets its message with status 400.
    * @throws DrayError with a 4xx code that names the field.

@@ -156,6 +156,22 @@ describe.skipIf(noCluster)('on a cluster where things break', () => {
     await direct.remove({ jobId });
   });
 
+  test('names the command that tells why a container gets no pod', async () => {
+    const quota = `/api/v1/namespaces/${space.name}/resourcequotas`;
+    await space.api.create(quota, { metadata: { name: 'none' }, spec: { hard: { pods: '0' } } });
+    await eventually(
+      () => space.api.get<{ status?: { hard?: object } }>(`${quota}/none`),
+      ({ status }) => status?.hard !== undefined,
+    );
+    const { jobId, states } = await run('exit 0');
+    await eventually(
+      () => states,
+      (seen) => seen.some(({ message }) => message?.includes(`kubectl describe job fault-${jobId}`)),
+    );
+    await space.api.delete(`${quota}/none`, {});
+    await direct.remove({ jobId });
+  });
+
   test('gives containers the variables of a Secret, behind their own', async () => {
     await space.api.create(`/api/v1/namespaces/${space.name}/secrets`, {
       metadata: { name: 'buckets' },

@@ -110,6 +110,7 @@ const inline = (folder: string): string => `
       output: any,
       inline: true,
       slots: 1,
+      resumes: true,
       timeoutMs: ({ seconds = 60 }) => 1_000 * seconds,
       run: async ({ name }, { signal, jobId }) => {
         writeFileSync('${folder}/started-' + jobId, '');
@@ -431,6 +432,26 @@ describe('an inline task', () => {
 });
 
 describe('a server', () => {
+  it('that stops hands back at once what another attempt takes up, while all else ends', async () => {
+    const first = await startServer({ args: ['--tasks', modules] });
+    const light = await submit(first.url, 'light', { name: 'ends' });
+    const narrow = await submit(first.url, 'narrow', { name: 'taken-up' });
+    await Promise.all([light, narrow].map(({ id }) => there(`started-${id}`)));
+    process.kill(first.pid, 'SIGTERM');
+    await there(`stopped-${narrow.id}`);
+    expect(readFileSync(join(project.folder, `stopped-${narrow.id}`), 'utf8')).toBe('drain');
+    touch('ends');
+    await first.exited;
+    touch('taken-up');
+    const second = await startServer({ data: first.data, args: ['--tasks', modules] });
+    expect(await read(second.url, light.id)).toMatchObject({ status: 'completed', attempt: 1 });
+    const { status, attempts } = await ended(second.url, narrow.id);
+    expect(status).toBe('completed');
+    expect(attempts.map(({ outcome }) => outcome)).toEqual(['released', 'completed']);
+    await second.stop();
+    rmSync(first.data, { recursive: true });
+  });
+
   it('keeps the results of tasks that it no longer has, and says that their jobs have no worker', async () => {
     const first = await startServer({ args: ['--tasks', modules, '--max-executors', '1'] });
     const done = await submit(first.url, 'shout', { text: 'a' });

@@ -11,9 +11,10 @@ import { DrayError } from '../../jobs/errors.js';
 import type { TaskRegistry } from '../../tasks/registry.js';
 import type { TaskLog } from '../../tasks/task.js';
 import { checkBlobs, openBlobs } from '../blobs.js';
+import { openContainers, type Containers } from '../containers.js';
+import { identityOf } from '../identity.js';
 import { createLogger, taskLog } from '../logger.js';
 import { knownTasks } from '../tasks.js';
-import { openContainers, type Containers } from '../containers.js';
 
 /** How long a start waits for the S3 server, in ms. */
 const bucketMs = 3_000;
@@ -44,28 +45,18 @@ export async function openDeployment(
   config: DeploymentConfig,
   { runs }: { runs: boolean },
 ): Promise<Deployment> {
-  const logger = createLogger(config.logLevel);
-  const containers = await openContainers(config, { runs, clock: systemClock, log: taskLog(logger) });
-  try {
-    return await openServers(config, logger, containers);
-  } catch (error) {
-    await containers?.close();
-    throw error;
-  }
-}
-
-async function openServers(
-  config: DeploymentConfig,
-  logger: Logger,
-  containers: Containers | undefined,
-): Promise<Deployment> {
   const clock = systemClock;
+  const logger = createLogger(config.logLevel);
   // In containers every process has the same number, and one that is started anew is another one.
   const name = `${hostname()}:${process.pid}:${clock.token().slice(0, 6)}`;
   const log = taskLog(logger);
   const place = parseBlobsAddress(config.blobs);
-  const tasks = await knownTasks(config, place, containers ? [containers.task] : []);
   const blobs = await openBlobs(place, { clock });
+  /** What was opened last comes first, and is closed first. */
+  const opened: { close(): Promise<void> }[] = [blobs];
+  const close = async (): Promise<void> => {
+    for (const one of opened) await one.close();
+  };
   try {
     await checkPlace(place, { clock, log });
     const engine = await openClusterEngine({
@@ -77,26 +68,29 @@ async function openServers(
       clock,
       log,
     });
+    opened.unshift(engine);
+    const containers = await openContainers(config, {
+      ...(runs && { identity: () => identityOf(engine, { clock, log }) }),
+      clock,
+      log,
+    });
+    if (containers) opened.unshift(containers);
     return {
       config,
       engine,
       blobs,
       place,
       blobFolder: place.kind === 'filesystem' ? place.folder : undefined,
-      tasks,
+      tasks: await knownTasks(config, place, containers ? [containers.task] : []),
       containers,
       clock,
       logger,
       log,
       process: name,
-      close: async () => {
-        await containers?.close();
-        await engine.close();
-        await blobs.close();
-      },
+      close,
     };
   } catch (error) {
-    await blobs.close();
+    await close();
     throw error;
   }
 }

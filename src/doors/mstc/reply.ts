@@ -15,6 +15,7 @@ export const Reply = Type.Object({
   outputBucketUrl: Type.String(),
   files: Type.Array(Type.Object({ key: Type.String(), size: Type.Number() })),
   filesTruncated: Type.Optional(Type.Literal(true, { description: 'There are more files than these.' })),
+  filesError: Type.Optional(Type.String({ description: 'Why they are not known, where they are not.' })),
   code: Type.Optional(Type.String({ description: 'Why it is not completed, as one word.' })),
   error: Type.Optional(Type.String({ description: 'Why it is not completed.' })),
 });
@@ -53,6 +54,7 @@ export async function replyOf(job: Job, blobs: BlobStore): Promise<Reply> {
     outputBucketUrl: told.outputBucketUrl ?? input.outputBucketUrl ?? input.inputBucketUrl ?? '',
     files,
     ...((cut || told.filesTruncated === true) && { filesTruncated: true }),
+    ...(told.filesError !== undefined && { filesError: told.filesError }),
     ...reasonOf(job),
   };
 }

@@ -1,9 +1,9 @@
-/** What the processes of a deployment know of each other, kept in Redis; each entry ends by itself. */
+/** What the processes of a deployment know of each other, kept in Redis. */
 import type { Worker } from '../../contract/worker.js';
 import type { ScalingPlan } from '../../jobs/scaling.js';
 import type { RedisLink } from './redis.js';
 
-/** What the processes of a deployment know of each other. Kept in Redis; each entry ends by itself. */
+/** What the processes of a deployment know of each other. Kept in Redis; each entry but its name ends by itself. */
 export interface Fleet {
   /** True where `holder` leads for the next `forMs`: the others get false until then. Said again, it goes on. */
   lead(params: { holder: string; forMs: number }): Promise<boolean>;
@@ -16,6 +16,8 @@ export interface Fleet {
   publishPlan(params: { plan: ScalingPlan; forMs: number }): Promise<void>;
   /** The latest plan that still holds. */
   plan(): Promise<ScalingPlan | undefined>;
+  /** The deployment's name, the same for all and as durable as its jobs; `otherwise` where it has none yet. */
+  identity(params: { otherwise: string }): Promise<string>;
 }
 
 /** One step each: the lock goes to nobody else, and is given up by its holder only. */
@@ -27,6 +29,10 @@ return 1`;
 const give = `#!lua flags=allow-oom
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 1`;
+/** For ever: without `allow-oom` a full Redis would keep workers from starting, which are what empties it. */
+const name = `#!lua flags=allow-oom
+redis.call('SET', KEYS[1], ARGV[1], 'NX')
+return redis.call('GET', KEYS[1])`;
 
 export class RedisFleet implements Fleet {
   readonly #link: RedisLink;
@@ -76,6 +82,11 @@ export class RedisFleet implements Fleet {
   async plan(): Promise<ScalingPlan | undefined> {
     const json = await this.#link.use((redis) => redis.get(this.#name('plan')));
     return json === null ? undefined : (JSON.parse(json) as ScalingPlan);
+  }
+
+  async identity({ otherwise }: { otherwise: string }): Promise<string> {
+    const known = await this.#link.use((redis) => redis.eval(name, 1, this.#name('deployment'), otherwise));
+    return String(known);
   }
 
   #name(name: string): string {

@@ -37,7 +37,17 @@ describe('the addresses of a bucket', () => {
     '::ffff:0.0.0.0',
     '::169.254.169.254',
     '64:ff9b::169.254.169.254',
+    '64:ff9b::100.100.100.200',
+    '64:ff9b::168.63.129.16',
+    '64:ff9b::224.0.0.1',
+    '64:ff9b::0.0.0.0',
+    '64:ff9b:1::169.254.169.254',
+    '64:ff9b:1::100.100.100.200',
+    '64:ff9b:1:a9fe:a9:fe00::',
+    '64:ff9b:1:fffe::169.254.169.254',
+    '::240.0.0.1',
     '2002:a9fe:a9fe::1',
+    '2002:6464:64c8::1',
     'fe80::1',
     'febf::1',
     'ff02::1',
@@ -47,12 +57,19 @@ describe('the addresses of a bucket', () => {
     '',
   ])('are never %s', (address) => expect(unfit(address, true)).toBeDefined());
 
-  it.each(['10.0.0.1', '192.168.1.1', '172.16.0.1', '8.8.8.8', 'fd00::5', '2001:db8::1', '169.253.255.255'])(
-    'may be %s',
-    (address) => expect(unfit(address, false)).toBeUndefined(),
-  );
+  it.each([
+    '10.0.0.1',
+    '192.168.1.1',
+    '172.16.0.1',
+    '8.8.8.8',
+    'fd00::5',
+    '2001:db8::1',
+    '169.253.255.255',
+    '64:ff9b::8.8.8.8',
+    '64:ff9b:1::10.0.0.1',
+  ])('may be %s', (address) => expect(unfit(address, false)).toBeUndefined());
 
-  it.each(['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1'])(
+  it.each(['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1', '64:ff9b::127.0.0.1'])(
     'are %s only where the operator has named the host',
     (address) => {
       expect(unfit(address, true)).toBeUndefined();

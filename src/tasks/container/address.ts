@@ -27,15 +27,14 @@ const forbidden = blockList([
   ['ff00::', 8], // multicast
   ['fd00:ec2::', 32], // metadata of AWS
   ['fd20:ce::254', 128], // metadata of Google Cloud
-  // Link-local IPv4 addresses in the forms that translators take.
-  ['::a9fe:0', 112],
-  ['64:ff9b::a9fe:0', 112],
-  ['2002:a9fe::', 32],
 ]);
 const loopback = blockList([
   ['127.0.0.0', 8],
   ['::1', 128],
 ]);
+/** Of a translator's own choice where an IPv4 address stands in it, but for the part in which it comes last. */
+const translators = blockList([['64:ff9b:1::', 48]]);
+const legible = blockList([['64:ff9b:1::', 96]]);
 
 /**
  * @param named whether the operator has named the host itself: a whole domain says nothing of this machine's own ports.
@@ -46,6 +45,8 @@ export function unfit(address: string, named: boolean): string | undefined {
   if (version === 0) return 'no address';
   const family = version === 6 ? 'ipv6' : 'ipv4';
   if (forbidden.check(address, family)) return 'a link-local, metadata or reserved address';
+  if (translators.check(address, family) && !legible.check(address, family))
+    return 'a translated address, of which nobody can say where it leads';
   return !named && loopback.check(address, family) ? 'an address of the machine itself' : undefined;
 }
 
@@ -116,7 +117,24 @@ export function pinnedTo(addresses: Addresses): LookupFunction {
 function blockList(networks: readonly (readonly [string, number])[]): BlockList {
   const list = new BlockList();
   for (const [network, bits] of networks) {
-    list.addSubnet(network, bits, network.includes(':') ? 'ipv6' : 'ipv4');
+    if (network.includes(':')) {
+      list.addSubnet(network, bits, 'ipv6');
+      continue;
+    }
+    list.addSubnet(network, bits, 'ipv4');
+    for (const [form, before] of formsOf(network)) list.addSubnet(form, before + bits, 'ipv6');
   }
   return list;
+}
+
+/** An IPv4 address as translators take it, and how many bits come before it. The list itself knows ::ffff:0:0/96. */
+function formsOf(address: string): readonly (readonly [string, number])[] {
+  const [a, b, c, d] = address.split('.').map((byte) => Number(byte).toString(16).padStart(2, '0'));
+  return [
+    [`64:ff9b::${address}`, 96],
+    [`64:ff9b:1::${address}`, 96],
+    [`2002:${a}${b}:${c}${d}::`, 16],
+    // Of 0.0.0.0/8 it would be ::1 too, which is an address in its own right.
+    ...(a === '00' ? [] : [[`::${address}`, 96] as const]),
+  ];
 }

@@ -7,6 +7,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { pipeline, Readable, Transform } from 'node:stream';
 import type { Clock } from '../../clock.js';
+import { DrayError } from '../../jobs/errors.js';
 import { MiB } from '../../jobs/limits.js';
 import { pinnedTo, type Addresses } from './address.js';
 import type { BucketUrl } from './bucket-url.js';
@@ -30,7 +31,8 @@ export interface Buckets {
    * The objects below the prefix, in the order of their keys.
    * @param params.addresses where the host is.
    * @returns `truncated` where there are more than are listed.
-   * @throws Error that says why they cannot be listed; the signal's reason when aborted.
+   * @throws Error that says why they cannot be listed; DrayError `unavailable` that says so where they may be listed a
+   * moment later; the signal's reason when aborted.
    */
   list(params: {
     bucket: BucketUrl;
@@ -72,11 +74,14 @@ export class S3Buckets implements Buckets {
       return await this.#pages(client, bucket, AbortSignal.any([signal, late.signal]));
     } catch (error) {
       signal.throwIfAborted();
-      throw new Error(
+      const why =
         `bucket "${bucket.bucket}" at ${bucket.host}:${bucket.port} could not be listed: ` +
-          (late.signal.aborted ? `no answer within ${listMs / 1_000} s` : reasonOf(error)),
-        { cause: error },
-      );
+        (late.signal.aborted ? `no answer within ${listMs / 1_000} s` : reasonOf(error));
+      const status = statusOf(error);
+      const refused = status !== undefined && status < 500 && status !== 429;
+      throw refused || error instanceof TooLarge
+        ? new Error(why, { cause: error })
+        : new DrayError('unavailable', why, { cause: error });
     } finally {
       cancelTimer();
       client.destroy();
@@ -141,16 +146,27 @@ function createClient(
   return client;
 }
 
+class TooLarge extends Error {}
+
 function bounded(body: Readable): Readable {
   let seen = 0;
   const bound = new Transform({
     transform: (chunk: Uint8Array, _encoding, done) => {
       seen += chunk.length;
-      if (seen > mostAnswer) done(new Error(`the answer is larger than ${mostAnswer} bytes`));
+      if (seen > mostAnswer) done(new TooLarge(`the answer is larger than ${mostAnswer} bytes`));
       else done(null, chunk);
     },
   });
   return pipeline(body, bound, () => undefined); // its error is the reader's
+}
+
+/** The HTTP status of an answer, whether it was understood or not; undefined where there was none. */
+function statusOf(error: unknown): number | undefined {
+  const { $metadata, $response } = error as {
+    $metadata?: { httpStatusCode?: number };
+    $response?: { statusCode?: number };
+  };
+  return $metadata?.httpStatusCode ?? $response?.statusCode;
 }
 
 /** What S3's library says, where that is more than a name. */

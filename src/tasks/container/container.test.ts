@@ -1,11 +1,12 @@
 /** Orderings that no real runtime can be made to show; what real ones do is in test/integration/containers. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ManualClock } from '../../../test/support/manual-clock.js';
 import { DrayError } from '../../jobs/errors.js';
 import { GiB } from '../../jobs/limits.js';
 import { MemoryBlobs } from '../../testing/index.js';
 import { taskContext } from '../../testing/task-context.js';
 import { stopped, type StopReason } from '../stopped.js';
+import type { Lookup } from './address.js';
 import { parseHostPattern } from './bucket-url.js';
 import type { Buckets } from './bucket.js';
 import { parseImagePattern } from './image.js';
@@ -17,6 +18,7 @@ import type { ContainerEnd, ContainerRuntime, ContainerSpec } from './runtime.js
 const rules: ContainerRules = {
   images: [parseImagePattern('mstc/*')!],
   hosts: [parseHostPattern('minio:9000')!, parseHostPattern('*.evil')!],
+  env: ['A'],
   defaults: { cpus: 1, memory: GiB },
   caps: { cpus: 4, memory: 8 * GiB },
 };
@@ -88,7 +90,9 @@ async function* endless(): AsyncGenerator<Uint8Array> {
   await new Promise(() => undefined);
 }
 
-function setup(options: { list?: Buckets['list']; address?: string; previous?: PreviousAttempt } = {}) {
+function setup(
+  options: { list?: Buckets['list']; address?: string; previous?: PreviousAttempt; lookup?: Lookup } = {},
+) {
   const runtime = new Puppet();
   const clock = new ManualClock();
   const blobs = new MemoryBlobs();
@@ -97,7 +101,8 @@ function setup(options: { list?: Buckets['list']; address?: string; previous?: P
     rules,
     clock,
     host: { runtime, buckets: { list }, slots: 3 },
-    lookup: () => Promise.resolve([{ address: options.address ?? '10.0.0.1', family: 4 }]),
+    lookup:
+      options.lookup ?? (() => Promise.resolve([{ address: options.address ?? '10.0.0.1', family: 4 }])),
   });
   const context = taskContext({ blobs, previous: options.previous });
   const run = () => Promise.resolve(task.run(input, context));
@@ -110,6 +115,23 @@ const failing = (work: Promise<unknown>) =>
     () => expect.unreachable('it did not fail'),
     (error: unknown) => error as Error & { code?: string; details?: { log?: { blob: string } } },
   );
+
+async function* trickling(clock: ManualClock, count: number, everyMs: number): AsyncGenerator<Uint8Array> {
+  for (let number = 1; number <= count; number += 1) {
+    await clock.sleep(everyMs);
+    yield Buffer.from(`${number}`);
+  }
+}
+
+/** Lets time pass until it is over. */
+async function passing(clock: ManualClock, running: Promise<unknown>): Promise<void> {
+  const end = { come: false };
+  void running.finally(() => (end.come = true)).catch(() => undefined);
+  while (!end.come) {
+    await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(1_000);
+  }
+}
 
 describe('a container job', () => {
   it('gives what its container printed and left, and says on the way where it stands', async () => {
@@ -138,10 +160,10 @@ describe('a container job', () => {
     });
   });
 
-  it('has slots of its own, and time beyond its container’s', () => {
+  it('has slots of its own, and time beyond its container’s to wait for a node', () => {
     const { task } = setup();
     expect(task).toMatchObject({ inline: true, slots: 3 });
-    expect(task.timeoutMs?.({ ...input, timeoutSeconds: 60 })).toBe(180_000);
+    expect(task.timeoutMs?.({ ...input, timeoutSeconds: 60 })).toBe(3_780_000);
   });
 
   it.each([
@@ -181,19 +203,34 @@ describe('a container job', () => {
     const running = run();
     await new Promise<void>((resolve) => (runtime.waiting = resolve));
     while (clock.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
-    clock.advance(30_000);
-    expect(textOf((await running).log.blob)).toBe(
-      "never\n[dray] the end of the log did not come within 30 s after the container's\n",
-    );
+    clock.advance(20_000);
+    expect(textOf((await running).log.blob)).toBe('never\n[dray] the end of the log did not come\n');
   });
 
-  it('is stopped while it waits for the rest of a log, and leaves the container’s end to be told again', async () => {
+  it('waits for the rest of a log while it comes, up to a minute', async () => {
+    const { runtime, clock, run, textOf } = setup();
+    runtime.printed = trickling(clock, 8, 4_000);
+    const slow = run();
+    await passing(clock, slow);
+    expect(textOf((await slow).log.blob)).toBe('12345678');
+    runtime.printed = trickling(clock, Infinity, 4_000);
+    const begun = clock.monotonic();
+    const endless = run();
+    await passing(clock, endless);
+    expect(textOf((await endless).log.blob)).toMatch(
+      /^123456789.*\n\[dray\] the end of the log did not come\n$/,
+    );
+    expect(clock.monotonic() - begun).toBeGreaterThanOrEqual(60_000);
+  });
+
+  it('waits for no log once it is stopped, nor removes what another attempt may have started', async () => {
     const { runtime, clock, context, run } = setup();
     runtime.printed = endless();
+    runtime.end = Promise.resolve(ended({ reason: 'lost', message: 'evicted' }));
     const running = failing(run());
     await new Promise<void>((resolve) => (runtime.waiting = resolve));
     while (clock.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
-    context.controller.abort(stopped('drain'));
+    context.controller.abort(stopped('lease-lost'));
     expect((await running).name).toBe('AbortError');
     expect(runtime.calls).toEqual(['start']);
   });
@@ -207,11 +244,50 @@ describe('a container job', () => {
   it('does not fail for a bucket that cannot be listed, and says so in the log', async () => {
     const { context, run, textOf } = setup({ list: () => Promise.reject(new Error('no right')) });
     const result = await run();
-    expect(result.files).toEqual([]);
+    expect(result).toMatchObject({ files: [], filesError: 'no right' });
     expect(textOf(result.log.blob)).toContain(
       '[dray] the files of the output bucket are not known: no right',
     );
     expect(context.logged).toContainEqual(expect.objectContaining({ level: 'warn' }));
+  });
+
+  it('asks a bucket that does not answer again, for half a minute, where its name leads by then', async () => {
+    const asked: string[] = [];
+    let address = '10.0.0.1';
+    const list: Buckets['list'] = ({ addresses }) => {
+      asked.push(addresses[0]!.address);
+      address = '10.0.0.2';
+      return asked.length < 3
+        ? Promise.reject(new DrayError('unavailable', 'reset'))
+        : Promise.resolve({ files: [{ key: 'a', size: 1 }], truncated: false });
+    };
+    const { clock, run } = setup({ list, lookup: () => Promise.resolve([{ address, family: 4 }]) });
+    const running = run();
+    await passing(clock, running);
+    expect(await running).toMatchObject({ files: [{ key: 'a' }] });
+    expect(asked).toEqual(['10.0.0.1', '10.0.0.2', '10.0.0.2']);
+
+    const silent = setup({ list: () => Promise.reject(new DrayError('unavailable', 'reset')) });
+    const end = silent.run();
+    await passing(silent.clock, end);
+    expect(await end).toMatchObject({ files: [], filesError: 'reset' });
+    expect(silent.clock.monotonic()).toBeGreaterThanOrEqual(30_000);
+  });
+
+  it('looks into no bucket whose name has come to lead elsewhere, or that nobody knows', async () => {
+    const list = vi.fn<Buckets['list']>();
+    let lookup: Lookup = () => Promise.resolve([{ address: '10.0.0.1', family: 4 }]);
+    const { runtime, run } = setup({ list, lookup: (host) => lookup(host) });
+    const waits = runtime.wait.bind(runtime);
+    runtime.wait = (params) => {
+      lookup = () => Promise.resolve([{ address: '169.254.169.254', family: 4 }]);
+      return waits(params);
+    };
+    expect((await run()).filesError).toMatch('leads to 169.254.169.254');
+    lookup = () => Promise.reject(Object.assign(new Error('getaddrinfo'), { code: 'ENOTFOUND' }));
+    runtime.wait = waits;
+    expect((await run()).filesError).toMatch('the name minio cannot be resolved');
+    expect(list).not.toHaveBeenCalled();
   });
 
   it.each([
@@ -261,23 +337,15 @@ describe('a container job', () => {
 
   it('waits for a runtime that does not answer, up to five minutes', async () => {
     const { runtime, clock, context, run } = setup();
-    const passing = async (running: Promise<unknown>): Promise<void> => {
-      const end = { come: false };
-      void running.finally(() => (end.come = true)).catch(() => undefined);
-      while (!end.come) {
-        await new Promise((resolve) => setImmediate(resolve));
-        clock.advance(1_000);
-      }
-    };
     runtime.away = 3;
     const patient = run();
-    await passing(patient);
+    await passing(clock, patient);
     expect(await patient).toMatchObject({ exitCode: 0 });
     expect(runtime.calls).toEqual(['start', 'start', 'start', 'start']);
     expect(context.reported[0]).toMatchObject({ message: 'waiting: nobody answers' });
     runtime.away = Infinity;
     const given = failing(run());
-    await passing(given);
+    await passing(clock, given);
     expect(await given).toMatchObject({ code: 'unavailable' });
   });
 

@@ -41,9 +41,9 @@ export function createContainer(options: {
     input: ContainerInput,
     output: ContainerOutput,
     inline: true,
-    ...(host && { slots: host.slots }),
+    ...(host && { slots: host.slots, resumes: true }),
     timeoutMs: jobTimeoutMs,
-    admit: async (input) => (await places.admit(input)).job,
+    admit: (input) => places.admit(input),
     run: (input, context): Promise<ContainerOutput> => {
       if (runs) return runs.run(input, context);
       throw new DrayError('unavailable', 'this process runs no containers');

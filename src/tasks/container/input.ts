@@ -3,9 +3,10 @@ import { Type, type Static } from 'typebox';
 import { limits, MiB } from '../../jobs/limits.js';
 import { longestBucketUrl } from './bucket-url.js';
 import { longestImage } from './image.js';
+import { longestWaitMs } from './runtime.js';
 
 /** What a job has beyond its container's time, in ms: the runtime's deadline speaks first, and says more. */
-const slackMs = 120_000;
+const slackMs = longestWaitMs + 120_000;
 const defaultSeconds = 900;
 
 const BucketUrl = (description: string) => Type.String({ maxLength: longestBucketUrl, description });
@@ -53,6 +54,7 @@ export const ContainerOutput = Type.Object({
     description: 'What was in the output bucket when the container had ended.',
   }),
   filesTruncated: Type.Optional(Type.Boolean({ description: 'True where the bucket has more.' })),
+  filesError: Type.Optional(Type.String({ description: 'Why they are not known, where they are not.' })),
 });
 export type ContainerOutput = Static<typeof ContainerOutput>;
 

@@ -15,12 +15,18 @@ export class ContainerLog {
   #atLineStart = true;
   #writing: Promise<void> = Promise.resolve();
   #closed = false;
+  #chunks = 0;
 
   /** @param params.most bytes that are kept. */
   constructor(params: { writer: BlobWriter; output: (text: string) => void; most?: number }) {
     this.#writer = params.writer;
     this.#output = params.output;
     this.#most = this.#room = params.most ?? defaultMost;
+  }
+
+  /** How many have been added: that it goes on shows by it. */
+  get chunks(): number {
+    return this.#chunks;
   }
 
   /** True where nothing has been printed. */
@@ -34,6 +40,7 @@ export class ContainerLog {
    */
   async add(chunk: Uint8Array): Promise<boolean> {
     if (this.#closed) return false;
+    this.#chunks += 1;
     await this.#append(this.#decoder.decode(chunk, { stream: true }));
     return !this.#closed;
   }

@@ -13,7 +13,6 @@ import {
 
 export interface Place {
   readonly bucket: BucketUrl;
-  /** None where the name cannot be resolved here: it may be known where the containers run. */
   readonly addresses: Addresses;
 }
 
@@ -26,24 +25,43 @@ export class ContainerPlaces {
     this.#resolver = params.resolver;
   }
 
-  /** @throws DrayError with a 4xx code that names the field. */
-  async admit(input: ContainerInput): Promise<{ readonly job: ContainerJob; readonly output: Place }> {
+  /**
+   * A name that cannot be resolved here is let through: it may be known where the containers run.
+   * @throws DrayError with a 4xx code that names the field.
+   */
+  async admit(input: ContainerInput): Promise<ContainerJob> {
     const job = admitContainer(input, this.#rules);
-    const [, output] = await Promise.all([
+    const found = [
       this.#find(job.inputBucketUrl, 'inputBucketUrl'),
       this.#find(job.outputBucketUrl, 'outputBucketUrl'),
-    ]);
-    return { job, output };
+    ];
+    await Promise.all(found.map((one) => one.catch(unlessUnavailable)));
+    return job;
+  }
+
+  /**
+   * Where the output of an admitted job is now: its name may lead elsewhere than it did then.
+   * @throws DrayError as `admit` does, or `unavailable` where it may be found a moment later.
+   */
+  async output({ outputBucketUrl }: ContainerJob): Promise<Place> {
+    try {
+      return await this.#find(outputBucketUrl, 'outputBucketUrl');
+    } catch (error) {
+      const { cause, message } = error as Error;
+      // A name that nobody knows stays unknown, other than one whose name server is away.
+      if (cause instanceof Error && 'code' in cause && cause.code === 'ENOTFOUND') {
+        throw new Error(message, { cause: error });
+      }
+      throw error;
+    }
   }
 
   async #find(text: string, name: BucketField): Promise<Place> {
     const bucket = admitBucket(text, name, this.#rules);
-    try {
-      const addresses = await this.#resolver.addressesOf({ ...bucket, field: `input.${name}` });
-      return { bucket, addresses };
-    } catch (error) {
-      if (error instanceof DrayError && error.code === 'unavailable') return { bucket, addresses: [] };
-      throw error;
-    }
+    return { bucket, addresses: await this.#resolver.addressesOf({ ...bucket, field: `input.${name}` }) };
   }
+}
+
+function unlessUnavailable(error: unknown): void {
+  if (!(error instanceof DrayError && error.code === 'unavailable')) throw error;
 }

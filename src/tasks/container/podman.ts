@@ -61,10 +61,10 @@ class Podman implements ContainerRuntime {
     const name = containerName(spec.name, jobId);
     await this.#removals.get(jobId);
     const found = await this.#containers.begun(jobId);
-    if (found) return { name: found.name, adopted: true };
+    if (found) return this.#adopted(jobId, found.name);
     if (await this.#containers.hasImage(image)) {
       const made = await this.#containers.make(spec, image);
-      if (made === 'adopted') return { name, adopted: true };
+      if (made === 'adopted') return this.#adopted(jobId, name);
       this.#launches.add(jobId, () => Promise.resolve(made));
     } else {
       if (this.#launches.isPending(jobId)) return { name, adopted: true };
@@ -158,6 +158,11 @@ class Podman implements ContainerRuntime {
     }
     const made = await this.#containers.make(spec, image);
     return made === 'adopted' ? undefined : made;
+  }
+
+  #adopted(jobId: string, name: string): { readonly name: string; readonly adopted: true } {
+    this.#launches.forget(jobId);
+    return { name, adopted: true };
   }
 
   /** A container that was killed may be half removed: which of both it is shows in a moment. */

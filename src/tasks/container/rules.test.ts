@@ -9,6 +9,7 @@ import { admitContainer, containerEnv, type ContainerRules } from './rules.js';
 const rules: ContainerRules = {
   images: [parseImagePattern('mstc/*')!],
   hosts: [parseHostPattern('minio:9000')!],
+  env: ['*'],
   defaults: { cpus: 1, memory: GiB },
   caps: { cpus: 4, memory: 8 * GiB },
 };
@@ -81,8 +82,36 @@ describe('the rules of containers', () => {
     );
   });
 
+  it('take the variables that they name, whole or by how they begin, and no others', () => {
+    const some = { ...rules, env: ['MODE', 'JOB_*'] };
+    const setting = (name: string) => () => admitContainer({ ...input, env: { [name]: 'x' } }, some);
+    for (const name of ['MODE', 'JOB_', 'JOB_A']) expect(setting(name)().env).toEqual({ [name]: 'x' });
+    for (const name of [
+      'BASH_ENV',
+      'NODE_OPTIONS',
+      'LD_PRELOAD',
+      'http_proxy',
+      'MODEL',
+      'mode',
+      'JOB',
+      'A_JOB_B',
+    ]) {
+      expect(setting(name), name).toThrow(
+        expect.objectContaining({
+          code: 'variable-not-allowed',
+          field: `input.env.${name}`,
+          message: expect.stringContaining('none of those allowed here (--container-env)') as string,
+        }) as Error,
+      );
+    }
+  });
+
   it('refuse everything while they name nothing, and say which option would', () => {
-    const closed = { ...rules, images: [], hosts: [] };
+    const closed = { ...rules, images: [], hosts: [], env: [] };
+    const variable = { ...input, env: { A: 'x' } };
+    expect(() => admitContainer(variable, { ...rules, env: [] })).toThrow(
+      /this server allows none \(--container-env\)/,
+    );
     expect(() => admitContainer(input, closed)).toThrow(/this server allows none \(--container-images\)/);
     expect(() => admitContainer(input, { ...closed, images: rules.images })).toThrow(
       /this server allows none \(--bucket-hosts\)/,

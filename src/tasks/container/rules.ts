@@ -15,6 +15,8 @@ interface Resources {
 export interface ContainerRules {
   readonly images: readonly ImagePattern[];
   readonly hosts: readonly HostPattern[];
+  /** Variables that clients may set: names, or what they begin with and `*`. */
+  readonly env: readonly string[];
   /** What a container may use where its job does not say. */
   readonly defaults: Resources;
   /** The most that a job may ask for. */
@@ -58,7 +60,7 @@ export function admitContainer(input: ContainerInput, rules: ContainerRules): Co
     );
   }
   const { env, outputBucketUrl = input.inputBucketUrl } = input;
-  if (env) checkEnv(env);
+  if (env) checkEnv(env, rules.env);
   return {
     ...input,
     image: imageText(image),
@@ -85,7 +87,16 @@ export function containerEnv(job: ContainerJob): Readonly<Record<string, string>
   return { ...job.env, INPUT_BUCKET_URL: job.inputBucketUrl, OUTPUT_BUCKET_URL: job.outputBucketUrl };
 }
 
-function checkEnv(env: Readonly<Record<string, string>>): void {
+/** Undefined where it is no pattern. */
+export function parseVariablePattern(text: string): string | undefined {
+  return /^(?:[A-Za-z_]\w*\*?|\*)$/.test(text) ? text : undefined;
+}
+
+function isVariableAllowed(name: string, patterns: readonly string[]): boolean {
+  return patterns.some((one) => (one.endsWith('*') ? name.startsWith(one.slice(0, -1)) : name === one));
+}
+
+function checkEnv(env: Readonly<Record<string, string>>, allowed: readonly string[]): void {
   const entries = Object.entries(env);
   const refuse = (why: string, name?: string): DrayError =>
     refusal('invalid-request', name === undefined ? 'env' : `env.${name.slice(0, 64)}`, why);
@@ -96,6 +107,14 @@ function checkEnv(env: Readonly<Record<string, string>>): void {
       throw refuse('a variable’s name has A-Z a-z 0-9 _ and does not begin with a digit', name);
     }
     if (ownVariables.includes(name)) throw refuse('is set to the bucket’s address', name);
+    if (!isVariableAllowed(name, allowed)) {
+      const why = allowed.length === 0 ? 'this server allows none' : 'it is none of those allowed here';
+      throw refusal(
+        'variable-not-allowed',
+        `env.${name.slice(0, 64)}`,
+        `may not be set: ${why} (--container-env)`,
+      );
+    }
     if (/[\0\r\n]/.test(value)) throw refuse('has a line break or a zero byte, which are not taken', name);
   }
   const bytes = entries.reduce((sum, pair) => sum + Buffer.byteLength(pair.join('=')), 0);
@@ -113,7 +132,8 @@ function capped(
   throw refusal('limit-exceeded', field, `${say(wanted)} are more than the ${say(caps[field])} allowed here`);
 }
 
-type Refusal = 'invalid-request' | 'limit-exceeded' | 'image-not-allowed' | 'bucket-not-allowed';
+type Refusal =
+  'invalid-request' | 'limit-exceeded' | 'image-not-allowed' | 'bucket-not-allowed' | 'variable-not-allowed';
 
 function refusal(code: Refusal, name: string, why: string): DrayError {
   const field = `input.${name}`;

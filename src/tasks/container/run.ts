@@ -7,7 +7,7 @@ import type { Buckets } from './bucket.js';
 import { durationOf, failureOf } from './ends.js';
 import { containerTimeoutMs, type ContainerInput, type ContainerOutput } from './input.js';
 import { ContainerLog } from './log.js';
-import type { ContainerPlaces, Place } from './places.js';
+import type { ContainerPlaces } from './places.js';
 import { containerEnv, type ContainerJob } from './rules.js';
 import type { ContainerEnd, ContainerRuntime, ContainerSpec } from './runtime.js';
 
@@ -15,8 +15,14 @@ import type { ContainerEnd, ContainerRuntime, ContainerSpec } from './runtime.js
 const awayMs = 300_000;
 const firstPauseMs = 1_000;
 const longestPauseMs = 15_000;
-/** How long the rest of a log is waited for once its container has ended: nodes with many containers are slow to tell. */
-const lingerMs = 30_000;
+/** How long a bucket that does not answer is asked again. */
+const listingMs = 30_000;
+/**
+ * How long the rest of a log is waited for once its container has ended: while nothing comes of it, and in all. A node
+ * on which fifty end at once has been seen to take more than 5 s.
+ */
+const silenceMs = 20_000;
+const lingerMs = 60_000;
 /** Less than what a stopped attempt is given; a removal that takes longer goes on after it. */
 const removalMs = 1_500;
 
@@ -41,10 +47,10 @@ export class ContainerRuns {
   async run(input: ContainerInput, context: TaskContext): Promise<ContainerOutput> {
     const { jobId, signal } = context;
     // Whoever has admitted the job may have had other rules, and the names may lead elsewhere by now.
-    const { job, output } = await this.#places.admit(input);
+    const job = await this.#places.admit(input);
     signal.throwIfAborted();
     try {
-      const { name, adopted } = await this.#insist(context, async () => {
+      const { name, adopted } = await this.#insist(context, awayMs, async () => {
         // A job that was re-driven, or ran out of time, runs anew.
         if (isOver(context.previous)) await this.#runtime.remove({ jobId });
         return this.#runtime.start(specOf(job, jobId));
@@ -52,7 +58,7 @@ export class ContainerRuns {
       context.log.info(adopted ? 'the container of an earlier attempt is followed' : 'container started', {
         name,
       });
-      return await this.#follow({ job, name, output }, context);
+      return await this.#follow({ job, name }, context);
     } catch (error) {
       const reason = stopReasonOf(signal);
       if (reason === 'cancelled' || reason === 'timeout') await this.#discard(context);
@@ -61,7 +67,7 @@ export class ContainerRuns {
   }
 
   async #follow(
-    { job, name, output }: { job: ContainerJob; name: string; output: Place },
+    { job, name }: { job: ContainerJob; name: string },
     context: TaskContext,
   ): Promise<ContainerOutput> {
     const { jobId, blobs } = context;
@@ -73,7 +79,7 @@ export class ContainerRuns {
       throw new Error(`the container ${name} was lost: ${end.message}`);
     }
     if (end.reason === 'exited' && end.exitCode === 0) {
-      const listing = await this.#list(output, log, context);
+      const listing = await this.#list(job, log, context);
       context.progress(1);
       return {
         name,
@@ -97,13 +103,24 @@ export class ContainerRuns {
         signal,
         onState: (state, message) => progress(0, message === undefined ? state : `${state}: ${message}`),
       });
-      if (!(await this.#inTime(read, lingerMs, signal))) {
-        await log.note(`the end of the log did not come within ${lingerMs / 1_000} s after the container's`);
-      }
+      if (!(await this.#rest(read, log, signal))) await log.note('the end of the log did not come');
       return end;
     } finally {
       reading.abort();
     }
+  }
+
+  /**
+   * @returns whether the log had its end, or could not be read to it, before it took too long.
+   * @throws the signal's reason when aborted.
+   */
+  async #rest(read: Promise<void>, log: ContainerLog, signal: AbortSignal): Promise<boolean> {
+    const until = this.#clock.monotonic() + lingerMs;
+    for (let seen = -1; log.chunks > seen && this.#clock.monotonic() < until;) {
+      seen = log.chunks;
+      if (await this.#inTime(read, silenceMs, signal)) return true;
+    }
+    return false;
   }
 
   /** Resolves when the log has ended, or cannot be read any more. @throws what the store of blobs throws. */
@@ -123,20 +140,24 @@ export class ContainerRuns {
 
   /** What is in the output bucket is told where it can be found out; the job does not depend on it. */
   async #list(
-    { bucket, addresses }: Place,
+    job: ContainerJob,
     log: ContainerLog,
-    { signal, ...context }: TaskContext,
-  ): Promise<Pick<ContainerOutput, 'files' | 'filesTruncated'>> {
+    context: TaskContext,
+  ): Promise<Pick<ContainerOutput, 'files' | 'filesTruncated' | 'filesError'>> {
+    const { signal } = context;
     try {
-      if (addresses.length === 0) throw new Error(`the name ${bucket.host} cannot be resolved`);
-      const { files, truncated } = await this.#buckets.list({ bucket, addresses, signal });
+      const { files, truncated } = await this.#insist(context, listingMs, async () => {
+        const { bucket, addresses } = await this.#places.output(job);
+        return this.#buckets.list({ bucket, addresses, signal });
+      });
       return { files: [...files], ...(truncated && { filesTruncated: true }) };
     } catch (error) {
       signal.throwIfAborted();
-      const message = `the files of the output bucket are not known: ${messageOf(error)}`;
+      const filesError = messageOf(error);
+      const message = `the files of the output bucket are not known: ${filesError}`;
       context.log.warn(message);
       await log.note(message);
-      return { files: [] };
+      return { files: [], filesError };
     }
   }
 
@@ -148,9 +169,9 @@ export class ContainerRuns {
     await this.#inTime(removal, removalMs);
   }
 
-  /** Asks a runtime that is away again, for a while. */
-  async #insist<T>({ signal, progress }: TaskContext, ask: () => Promise<T>): Promise<T> {
-    const until = this.#clock.monotonic() + awayMs;
+  /** Asks what is away again, for so long. */
+  async #insist<T>({ signal, progress }: TaskContext, forMs: number, ask: () => Promise<T>): Promise<T> {
+    const until = this.#clock.monotonic() + forMs;
     for (let pause = firstPauseMs; ; pause = Math.min(2 * pause, longestPauseMs)) {
       try {
         return await ask();
@@ -166,7 +187,7 @@ export class ContainerRuns {
   /** @returns whether the work was over by then. @throws the signal's reason when aborted. */
   async #inTime(work: Promise<void>, ms: number, signal?: AbortSignal): Promise<boolean> {
     const ended = new AbortController();
-    const over = signal ? AbortSignal.any([ended.signal, signal]) : ended.signal;
+    const over = signal ? AbortSignal.any([signal, ended.signal]) : ended.signal;
     const late = this.#clock.sleep(ms, over).then(() => false);
     try {
       return await Promise.race([work.then(() => true), late]);

@@ -7,10 +7,16 @@
 import type { Clock } from '../../clock.js';
 import type { Log } from '../../log.js';
 
+/**
+ * How long, in ms, a container may wait for a node and for its image beside its own time: a full cluster makes it
+ * late, not failed. Whoever waits for one that has not begun by then gives up.
+ */
+export const longestWaitMs = 3_600_000;
+
 /** What every runtime is opened with. */
 export interface RuntimeOptions {
   /**
-   * 16 hex digits that deployments differ in: those that share a machine or a namespace must not remove each other's
+   * 16 hex digits of chance that deployments differ in: those that share a machine or a namespace must not remove each other's
    * containers, whose jobs they do not know. `list` gives only containers that were started under this name.
    */
   readonly owner: string;

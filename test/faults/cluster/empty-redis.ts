@@ -5,7 +5,6 @@ import { clusterFault } from '../deployment/cluster-fault.js';
 
 clusterFault('cluster-empty-redis', 'jobs that waited in RabbitMQ run, and their records are there again', {
   plain: true,
-  checked: true,
   happens: async ({ deployment, load, drill }) => {
     await Promise.all(deployment.of('worker').map((worker) => worker.stop()));
     await eventually(

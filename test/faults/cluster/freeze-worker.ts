@@ -8,7 +8,6 @@ import { clusterFault } from '../deployment/cluster-fault.js';
 
 clusterFault('cluster-freeze-worker', 'the results of a worker that lost its leases come too late', {
   rounds: { full: 4, quick: 1 },
-  checked: true,
   happens: async ({ deployment, drill, others }) => {
     const worker = drill.random.pick(deployment.of('worker'));
     // Something that it certainly runs when it is stopped: its executors go on, and have the result for it.

@@ -16,7 +16,6 @@ clusterFault('cluster-lose-second', 'only what was accepted in the second that R
   appendfsync: 'everysec',
   plain: true,
   rounds: { full: 5, quick: 2 },
-  checked: true,
   happens: async ({ deployment, drill }) => {
     const { redis } = deployment;
     await deployment.pause(200, 2_000);

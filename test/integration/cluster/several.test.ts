@@ -142,6 +142,15 @@ describe.skipIf(!canStart())('cluster engines of several processes', () => {
     );
   });
 
+  test('have one name, which lasts', async () => {
+    const names = await Promise.all(
+      [one, other].map(({ fleet }, at) => fleet.identity({ otherwise: `${at}` })),
+    );
+    expect(names[0]).toBe(names[1]);
+    const later = await servers.engine();
+    expect(await later.fleet.identity({ otherwise: 'another' })).toBe(names[0]);
+  });
+
   test('do each job once where two maintain at the same time', async () => {
     const type = newType();
     const jobs = Array.from({ length: 50 }, () =>

@@ -144,6 +144,14 @@ describe('a server that is no S3', () => {
       more();
     });
     expect(error).toMatchObject({ message: expect.stringMatching(/larger than 8388608 bytes/) as string });
+    expect(error).not.toHaveProperty('code');
+  });
+
+  it.each<[what: string, handler: RequestListener]>([
+    ['breaks', (request) => request.socket.destroy()],
+    ['is busy', (_request, response) => response.writeHead(503).end()],
+  ])('may be asked again where it %s', async (_what, handler) => {
+    expect(await list(handler)).toMatchObject({ code: 'unavailable' });
   });
 
   it('is left when the attempt is stopped', async () => {
@@ -156,5 +164,6 @@ describe('a server that is no S3', () => {
   it('is said to answer nonsense where it does', async () => {
     const error = await list((_request, response) => response.end('<html><body>hello</body>'));
     expect(error).toMatchObject({ message: expect.stringMatching(/could not be listed/) as string });
+    expect(error).not.toHaveProperty('code');
   });
 });

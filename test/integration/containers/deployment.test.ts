@@ -17,6 +17,8 @@ describe.skipIf(!queue || !state)('container jobs of a deployment', () => {
     'podman',
     '--container-images',
     containers?.image ?? '',
+    '--container-env',
+    'SCRIPT',
     '--bucket-hosts',
     'minio',
   ];

@@ -1,5 +1,8 @@
 /** The MSTC door with real containers, run by podman: over HTTP, and over RabbitMQ where that is here. */
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -14,8 +17,12 @@ const queue = containers && (await rabbitVhost());
 
 describe.skipIf(!containers)('containers of the MSTC door', () => {
   const folder = mkdtempSync(join(tmpdir(), 'dray-mstc-'));
+  const refusing = createServer((_request, response) => response.writeHead(403).end());
+  let buckets: string;
   let server: TestServer;
   beforeAll(async () => {
+    await once(refusing.listen(0, '127.0.0.1'), 'listening');
+    buckets = `http://localhost:${(refusing.address() as AddressInfo).port}`;
     const variables = join(folder, 'variables');
     writeFileSync(
       variables,
@@ -32,28 +39,30 @@ describe.skipIf(!containers)('containers of the MSTC door', () => {
   });
   afterAll(async () => {
     await server.stop();
+    refusing.close();
     rmSync(folder, { recursive: true });
   });
 
   const request = (jobName: string, bucket: string) => ({
     image: containers!.image,
     jobName,
-    inputBucketUrl: `http://localhost:1/${bucket}`,
+    inputBucketUrl: `${buckets}/${bucket}`,
   });
 
   it('are answered over HTTP by what they printed', async () => {
     const body = JSON.stringify({
       ...request('Good Job', 'good'),
-      outputBucketUrl: 'http://localhost:1/results',
+      outputBucketUrl: `${buckets}/results`,
     });
     const answer = await curlSending(body, '-d', '@-', `${server.url}/processRequest`);
     expect(answer.json()).toMatchObject({
       jobName: 'Good Job',
       status: 'completed',
       duration: expect.any(Number) as unknown,
-      output: expect.stringContaining('http://localhost:1/good, http://localhost:1/results\n') as unknown,
-      outputBucketUrl: 'http://localhost:1/results',
+      output: expect.stringContaining(`${buckets}/good, ${buckets}/results\n`) as unknown,
+      outputBucketUrl: `${buckets}/results`,
       files: [],
+      filesError: expect.stringContaining('could not be listed') as unknown,
     });
   });
 
@@ -66,7 +75,7 @@ describe.skipIf(!containers)('containers of the MSTC door', () => {
       status: 'failed',
       code: 'container-failed',
       error: expect.stringContaining('exit code 3') as unknown,
-      output: expect.stringContaining('http://localhost:1/is-bad, http://localhost:1/is-bad\n') as unknown,
+      output: expect.stringContaining(`${buckets}/is-bad, ${buckets}/is-bad\n`) as unknown,
     });
   });
 

@@ -191,6 +191,29 @@ describe.skipIf(found === undefined)('containers by podman', () => {
       expect(await end).toMatchObject({ reason: 'exited', exitCode: 3 });
     });
 
+    it('are adopted though podman has said of their beginning that it failed', async () => {
+      const image = `${registry.host}/there:1`;
+      execFileSync('podman', ['rmi', '--force', '--ignore', image], { stdio: 'pipe' });
+      const path = process.env['PATH']!;
+      const folder = mkdtempSync(join(tmpdir(), 'dray-podman-'));
+      const failing = `[ "$1" != run ] || { echo cut off >&2; exit 125; }`;
+      const script = `#!/bin/sh\nPATH='${path}' podman "$@" || exit\n${failing}\n`;
+      writeFileSync(join(folder, 'podman'), script, { mode: 0o755 });
+      vi.stubEnv('PATH', `${folder}:${path}`);
+      const runtime = open();
+      const asked = spec('sleep 2; exit 3', { image });
+      const wait = () => runtime.wait({ jobId: asked.jobId, signal: never, onState: () => undefined });
+      try {
+        expect(await runtime.start(asked)).toMatchObject({ adopted: false });
+        await expect(wait()).rejects.toThrow('cut off');
+        expect(await runtime.start(asked)).toMatchObject({ adopted: true });
+        expect(await wait()).toMatchObject({ reason: 'exited', exitCode: 3 });
+      } finally {
+        vi.stubEnv('PATH', path);
+        rmSync(folder, { recursive: true });
+      }
+    });
+
     it('end at once where the registry does not know it', async () => {
       const runtime = open({}, 1_000_000);
       const { jobId } = await startOf(runtime, 'absent:1');

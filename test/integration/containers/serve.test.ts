@@ -1,6 +1,6 @@
 /** Container jobs of a server, run by podman between buckets of a real S3 server. */
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -57,6 +57,7 @@ describe.skipIf(s3 === undefined)('container jobs on one machine', () => {
     args = [
       ['--containers', containers!.program],
       ['--container-images', containers!.image],
+      ['--container-env', 'SCRIPT'],
       ['--bucket-hosts', host],
       ['--bucket-credentials', credentials],
       ['--container-env-file', variables],
@@ -160,11 +161,14 @@ describe.skipIf(s3 === undefined)('container jobs on one machine', () => {
     const job = await run('echo begun; while [ ! -e /tmp/end ]; do sleep 0.1; done; echo over');
     await running(job);
     const [container] = await containersOf(job);
+    const name = await readFile(join(folder, 'data', 'deployment'), 'utf8');
+    const owner = await podman('inspect', '--format={{index .Config.Labels "dray.dev/owner"}}', container!);
+    expect(owner.trim()).toBe(name.trim());
     await server.kill();
     await start();
     await running(job);
-    process.kill(server.pid, 'SIGTERM'); // drains for half a minute; the second, of stop, hands back what runs
-    await server.stop();
+    process.kill(server.pid, 'SIGTERM'); // the job is handed back at once, and its container stays
+    await server.exited;
     await start();
     await running(job);
     expect(await containersOf(job)).toEqual([container]);
@@ -198,6 +202,7 @@ describe.skipIf(s3 === undefined)('container jobs on one machine', () => {
     [{ image: 'docker.io/other/image' }, 'image-not-allowed', 'input.image'],
     [{ image: '--privileged' }, 'invalid-request', 'input.image'],
     [{ inputBucketUrl: 'http://169.254.169.254/bucket' }, 'bucket-not-allowed', 'input.inputBucketUrl'],
+    [{ env: { LD_PRELOAD: 'x' } }, 'variable-not-allowed', 'input.env.LD_PRELOAD'],
     [{ outputBucketUrl: 'http://user:secret@x/bucket' }, 'invalid-request', 'input.outputBucketUrl'],
     [{ memory: 2 ** 50 }, 'limit-exceeded', 'input.memory'],
     [{ timeoutSeconds: 0 }, 'invalid-request', 'input.timeoutSeconds'],
@@ -219,6 +224,7 @@ describe.skipIf(s3 === undefined)('container jobs on one machine', () => {
 describe('options of containers', () => {
   it.each([
     [['--container-images', '*'], /--container-images \(DRAY_CONTAINER_IMAGES\): "\*" is no pattern/],
+    [['--container-env', 'A=b'], /--container-env \(DRAY_CONTAINER_ENV\): "A=b" is neither the name/],
     [['--bucket-hosts', 'http://minio'], /--bucket-hosts \(DRAY_BUCKET_HOSTS\): "http:\/\/minio" is neither/],
     [
       ['--bucket-credentials', 'no-such-file'],

@@ -25,7 +25,7 @@ describe('the Job of a container', () => {
       metadata: { name, labels, annotations: { 'dray.dev/name': 'Test job' } },
       spec: {
         backoffLimit: 0,
-        activeDeadlineSeconds: 990,
+        activeDeadlineSeconds: 4_500,
         template: {
           metadata: { labels },
           spec: {

@@ -1,6 +1,6 @@
 /** The Job that runs a container. */
 import { containerName } from '../name.js';
-import type { ContainerSpec, KubernetesOptions } from '../runtime.js';
+import { longestWaitMs, type ContainerSpec, type KubernetesOptions } from '../runtime.js';
 
 export const label = {
   job: 'dray.dev/job',
@@ -18,7 +18,7 @@ export const graceSeconds = 10;
  * The Job's own counts from its creation and removes the pod, so it comes later, for pods that never start and nodes
  * that do not answer.
  */
-const waitingSeconds = 90;
+const waitingSeconds = longestWaitMs / 1_000;
 
 export function jobManifest(
   spec: ContainerSpec,

@@ -46,6 +46,15 @@ describe('what a Job and its pod say', () => {
     expect(standing({})).toMatchObject({ state: 'waiting' });
   });
 
+  test('names the command that tells why it gets no pod', () => {
+    const refused = job();
+    const metadata = { ...refused.metadata, creationTimestamp: at(80) };
+    expect(standing({ job: { ...refused, metadata } })).toEqual({
+      state: 'waiting',
+      message: 'it has no pod yet; kubectl describe job job says why',
+    });
+  });
+
   test('is lost without a Job, or with one that goes', () => {
     expect(standing({ job: undefined })).toMatchObject({ end: { reason: 'lost' } });
     const going: KubeJob = { metadata: { name: 'job', uid: 'uid-1', deletionTimestamp: at(30) } };

@@ -27,6 +27,9 @@ const neverStarted = new Set(['StartError', 'ContainerCannotRun']);
 /** After its grace a pod that is to go has gone, where its node still answers. */
 const silentNodeMs = 30_000;
 
+/** A Job that has no pod for so long was refused one, such as by a quota. Only its events say so. */
+const podlessMs = 10_000;
+
 export function standingOf(params: {
   readonly job: KubeJob | undefined;
   /** Those of the job's id, also of earlier Jobs. */
@@ -78,7 +81,14 @@ function withoutPod(job: KubeJob, now: number): Standing {
     return { end: { reason: 'exited', exitCode: 0, message: 'its pod is gone', finishedAt } };
   }
   const failed = condition(job, 'Failed');
-  if (!failed) return { state: 'waiting', message: 'it has no pod yet' };
+  if (!failed) {
+    const { name, creationTimestamp } = job.metadata;
+    const late = now - (time(creationTimestamp) ?? now) > podlessMs;
+    return {
+      state: 'waiting',
+      message: `it has no pod yet${late ? `; kubectl describe job ${name} says why` : ''}`,
+    };
+  }
   // Also where its time was up: whether it ever ran is not known without its pod.
   return lost(
     `its pod is gone: ${failed.message ?? failed.reason ?? 'failed'}`,

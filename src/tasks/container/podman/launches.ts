@@ -40,6 +40,11 @@ export class Launches {
     }
   }
 
+  /** One that has settled is told to nobody any more: there is a container, which says more than how it began. */
+  forget(jobId: string): void {
+    if (!this.#pending.has(jobId)) this.#launches.delete(jobId);
+  }
+
   /** Aborts it with the reason; resolves when it goes on no more. */
   async drop(jobId: string, why: Error): Promise<void> {
     const { launch, stop } = this.#launches.get(jobId) ?? {};
