@@ -111,9 +111,13 @@ export async function startRabbit({
     running.child.stdin.end(input);
     return (await running).stdout.trim();
   };
-  // Each rabbitmqctl starts a virtual machine of Erlang; this small program speaks to the broker's own.
+  // Each rabbitmqctl starts a virtual machine of Erlang; this small program speaks to the broker's own. The broker
+  // takes one caller of a name at a time.
+  let callers = 0;
   const evaluate = async (erlang) => {
-    const answer = await run('erl_call', ['-address', `127.0.0.1:${distribution}`, '-e'], `${erlang}.\n`);
+    const caller = ['-h', `caller${process.pid}x${callers++}`];
+    const args = ['-address', `127.0.0.1:${distribution}`, ...caller, '-e'];
+    const answer = await run('erl_call', args, `${erlang}.\n`);
     if (!answer.startsWith('{ok,')) throw new Error(`RabbitMQ answers ${answer} to ${erlang}`);
   };
   const url = `amqp://${user}:${password}@127.0.0.1:${port}`;

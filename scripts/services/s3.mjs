@@ -5,7 +5,7 @@ import { createBucket } from './bucket.mjs';
 import { MissingProgram, findProgram, freePort, ready, startProcess } from './process.mjs';
 import { tools } from './tools.mjs';
 
-/** @throws MissingProgram where this machine has none */
+/** @returns {string} its path @throws MissingProgram where this machine has none */
 export function s3Program() {
   const program = findProgram('minio', [join(tools, 'minio')]);
   if (!program) throw new MissingProgram('minio', 'node scripts/setup.mjs --services');

@@ -203,7 +203,7 @@ describe('a container job', () => {
     const running = run();
     await new Promise<void>((resolve) => (runtime.waiting = resolve));
     while (clock.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
-    clock.advance(5_000);
+    clock.advance(20_000);
     expect(textOf((await running).log.blob)).toBe('never\n[dray] the end of the log did not come\n');
   });
 
