@@ -87,13 +87,14 @@ describe.skipIf(noCluster)('on a cluster where things break', () => {
       () => direct.list(),
       (all) => all.some((one) => one.jobId === jobId && !one.running),
     );
+    await eventually(
+      () => states,
+      (all) => all.some(({ state, message }) => state === 'running' && message?.includes('answer') === true),
+    );
     expect(line.opened).toBeGreaterThan(before);
     line.open();
     expect(await end).toMatchObject({ reason: 'exited', exitCode: 9 });
     expect(await log).toBe(numbers(10));
-    expect(states.some(({ state, message }) => state === 'running' && message?.includes('answer'))).toBe(
-      true,
-    );
     await direct.remove({ jobId });
   });
 
