@@ -17,7 +17,9 @@ const code = fileURLToPath(new URL('./celery/', import.meta.url));
 export async function startCelery(ctx, { worker = true, appendfsync = 'everysec' } = {}) {
   const redis = await startRedis({ folder: join(ctx.scratch, 'celery-redis'), appendfsync });
   ctx.defer(() => redis.stop());
-  const rabbit = await startRabbit({ folder: join(ctx.scratch, 'celery-rabbit') });
+  // Its messages hold whole matrices: it gets the bound that RabbitMQ has by itself.
+  const config = { max_message_size: 134_217_728 };
+  const rabbit = await startRabbit({ folder: join(ctx.scratch, 'celery-rabbit'), config });
   ctx.defer(() => rabbit.stop());
   const env = {
     BROKER_URL: rabbit.url,
