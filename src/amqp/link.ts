@@ -1,6 +1,6 @@
 /** One connection to RabbitMQ that comes back by itself. */
 import type { Socket } from 'node:net';
-import { connect, type Channel, type ChannelModel, type ConfirmChannel } from 'amqplib';
+import type { Channel, ChannelModel, ConfirmChannel } from 'amqplib';
 import type { Clock } from '../clock.js';
 import { DrayError } from '../jobs/errors.js';
 import type { Log } from '../log.js';
@@ -190,6 +190,8 @@ export class Link {
   async #connection(ready: () => void): Promise<unknown> {
     const { address, name, onUp, onDown, onBlocked } = this.#params;
     const options = { noDelay: true, timeout: connectMs, clientProperties: { connection_name: name } };
+    // Loaded where there is a RabbitMQ: `dray serve` mostly has none.
+    const { connect } = await import('amqplib');
     let model: ChannelModel;
     try {
       model = await connect(address.url, options);

@@ -4,6 +4,7 @@
  */
 import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { syncFolder } from '../blobs/filesystem/files.js';
 import type { Clock } from '../clock.js';
 import type { ClusterEngine } from '../engine/cluster/index.js';
 import { DrayError } from '../jobs/errors.js';
@@ -46,8 +47,7 @@ export async function identityInFolder(folder: string, clock: Clock): Promise<st
     await next.close();
   }
   await rename(`${file}.next`, file);
-  const entries = await open(folder);
-  await entries.sync().finally(() => entries.close());
+  await syncFolder(folder);
   return identity;
 }
 
