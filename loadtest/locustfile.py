@@ -4,6 +4,7 @@
 
 The names of classes choose families: `locust -f loadtest/locustfile.py ConvertUser -u 100 -r 100 …`.
 
+    MODEL           the model that PredictUser asks, celsiusify
     MATRIX_A_SIZE   rows and columns of the random matrices of service A, 100
     MATRIX_B_ROWS   the most rows and columns of the matrices sent to service B, 8
     JOB_TIMEOUT     how long a job may take until it counts as a failure, in seconds, 60
@@ -18,6 +19,7 @@ import gevent
 from locust import FastHttpUser, between, task
 from locust.exception import ResponseError
 
+MODEL = os.environ.get("MODEL", "celsiusify")
 MATRIX_A_SIZE = int(os.environ.get("MATRIX_A_SIZE", "100"))
 MATRIX_B_ROWS = int(os.environ.get("MATRIX_B_ROWS", "8"))
 JOB_TIMEOUT = float(os.environ.get("JOB_TIMEOUT", "60"))
@@ -96,6 +98,25 @@ class ConvertUser(DoorUser):
             expect(APP_IDENTIFIER.fullmatch(body["app_identifier"]), f"identifier {body['app_identifier']}")
 
         self.ask("GET", f"/convert/?fahrenheit={fahrenheit}", name="/convert/", check=check)
+
+
+class PredictUser(DoorUser):
+    """The same conversion by the model: TensorFlow Serving's REST API, whoever serves it."""
+
+    weight = 4
+    wait_time = between(0.005, 0.1)
+
+    @task
+    def predict(self):
+        fahrenheit = random.randint(0, 10_010) / 10
+        wanted = (fahrenheit - 32) * 5 / 9
+
+        def check(body):
+            [[celsius]] = body["predictions"]
+            expect(abs(celsius - wanted) < 1e-3, f"{fahrenheit} gave {celsius}, not {wanted:.3f}")
+
+        path = f"/v1/models/{MODEL}:predict"
+        self.ask("POST", path, name=path, json={"instances": [[fahrenheit]]}, check=check)
 
 
 class MatrixAUser(DoorUser):
