@@ -156,6 +156,12 @@ export const errorCatalogue = catalogue({
     title: 'There is no such blob',
     help: 'It was never uploaded here, or it has been removed. Upload it again.',
   },
+  'model-not-found': {
+    status: 404,
+    permanent: true,
+    title: 'There is no such model, or no such version of it',
+    help: 'GET /v1/models/{model} says which versions there are, and why one cannot be used. --models is the folder that they are in.',
+  },
   'route-not-found': {
     status: 404,
     permanent: true,

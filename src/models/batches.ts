@@ -1,0 +1,172 @@
+/**
+ * Requests that wait for a thread, run together as far as their model lets them. Nothing waits for company while a
+ * thread is free, unless a window says so: batches grow by themselves as soon as all threads are busy.
+ */
+import type { CancelTimer, Clock } from '../clock.js';
+import { DrayError } from '../jobs/errors.js';
+import { isBatched, join, split, type Signature, type Tensors } from './tensor.js';
+
+export interface BatchOptions {
+  /** Runs at a time. */
+  readonly threads: number;
+  /** Rows of a batch, at most; a request of more runs by itself. */
+  readonly batchRows: number;
+  /** How long the first of a batch waits for more, in ms. */
+  readonly batchMs: number;
+  /** Requests that may wait, in all; more are refused with 429. */
+  readonly mostWaiting: number;
+}
+
+/** What runs a batch. */
+export type Run = (key: string, inputs: Tensors) => Promise<Tensors>;
+
+interface Waiting {
+  readonly key: string;
+  readonly signature: Signature;
+  readonly inputs: Tensors;
+  readonly rows: number;
+  /** Requests of the same kind may run together; undefined where it runs by itself. */
+  readonly kind: string | undefined;
+  readonly since: number;
+  readonly resolve: (outputs: Tensors) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+export class Batches {
+  readonly #run: Run;
+  readonly #clock: Clock;
+  readonly #options: BatchOptions;
+  readonly #onBatch: (rows: number) => void;
+  #waiting: Waiting[] = [];
+  #running = 0;
+  /** Of models whose outputs have not as many rows as their inputs, whatever their signature says. */
+  readonly #alone = new Set<string>();
+  #cancelTimer: CancelTimer | undefined;
+
+  /** @param params.onBatch is told the rows of each batch. */
+  constructor(params: { run: Run; clock: Clock; options: BatchOptions; onBatch?: (rows: number) => void }) {
+    this.#run = params.run;
+    this.#clock = params.clock;
+    this.#options = params.options;
+    this.#onBatch = params.onBatch ?? (() => undefined);
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** @throws DrayError `queue-full` where too many wait. */
+  submit(params: { key: string; signature: Signature; inputs: Tensors; rows: number }): Promise<Tensors> {
+    if (this.#waiting.length >= this.#options.mostWaiting) {
+      throw new DrayError(
+        'queue-full',
+        `${this.#waiting.length} requests wait for a model already; try again later`,
+      );
+    }
+    const kind = this.#alone.has(params.key) ? undefined : kindOf(params);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ ...params, kind, since: this.#clock.monotonic(), resolve, reject });
+      this.#go();
+    });
+  }
+
+  /** Ends what waits. */
+  close(): void {
+    this.#cancelTimer?.();
+    for (const { reject } of this.#waiting) reject(new DrayError('unavailable', 'the server is stopping'));
+    this.#waiting = [];
+  }
+
+  #go(): void {
+    while (this.#running < this.#options.threads) {
+      const [first] = this.#waiting;
+      if (first === undefined) return;
+      const batch = this.#batchOf(first);
+      const leftMs = first.since + this.#options.batchMs - this.#clock.monotonic();
+      const full = first.kind === undefined || rowsOf(batch) >= this.#options.batchRows;
+      if (!full && leftMs > 0) {
+        this.#cancelTimer ??= this.#clock.after(leftMs, () => {
+          this.#cancelTimer = undefined;
+          this.#go();
+        });
+        return;
+      }
+      const taken = new Set(batch);
+      this.#waiting = this.#waiting.filter((one) => !taken.has(one));
+      this.#running++;
+      void this.#runBatch(batch).finally(() => {
+        this.#running--;
+        this.#go();
+      });
+    }
+  }
+
+  #batchOf(first: Waiting): Waiting[] {
+    if (first.kind === undefined) return [first];
+    const batch = [first];
+    let { rows } = first;
+    for (const one of this.#waiting) {
+      if (one === first || one.kind !== first.kind) continue;
+      rows += one.rows;
+      if (rows > this.#options.batchRows) break;
+      batch.push(one);
+    }
+    return batch;
+  }
+
+  async #runBatch(batch: readonly Waiting[]): Promise<void> {
+    const [first] = batch;
+    const { key, signature } = first!;
+    try {
+      const inputs = Object.fromEntries(
+        signature.inputs.map(({ name }) => [name, join(batch.map((one) => one.inputs[name]!))]),
+      );
+      this.#onBatch(rowsOf(batch));
+      const outputs = await this.#run(key, inputs);
+      const rows = batch.map((one) => one.rows);
+      const all = rowsOf(batch);
+      if (batch.length > 1 && Object.values(outputs).some(({ dims }) => dims[0] !== all)) {
+        this.#alone.add(key);
+        throw new Error('its outputs cannot be told apart by rows');
+      }
+      const parts = Object.entries(outputs).map(([name, tensor]) => ({
+        name,
+        parts: split(tensor, rows),
+      }));
+      batch.forEach(({ resolve }, at) =>
+        resolve(Object.fromEntries(parts.map(({ name, parts }) => [name, parts[at]!]))),
+      );
+    } catch (error) {
+      await this.#blame(batch, error);
+    }
+  }
+
+  /** Which of them it was that the model cannot take: the others are none of its business. */
+  async #blame(batch: readonly Waiting[], error: unknown): Promise<void> {
+    if (error instanceof DrayError || batch.length === 1) {
+      for (const { reject } of batch) reject(meant(error));
+      return;
+    }
+    for (const { key, inputs, resolve, reject } of batch) {
+      await this.#run(key, inputs).then(resolve, (reason: unknown) => reject(meant(reason)));
+    }
+  }
+}
+
+function kindOf({ key, signature, inputs, rows }: Pick<Waiting, 'key' | 'signature' | 'inputs' | 'rows'>) {
+  if (!isBatched(signature)) return undefined;
+  const tensors = Object.values(inputs);
+  if (tensors.some(({ dims }) => dims[0] !== rows)) return undefined;
+  return `${key} ${tensors.map(({ dims }) => dims.slice(1).join()).join(';')}`;
+}
+
+function rowsOf(batch: readonly Waiting[]): number {
+  return batch.reduce((sum, { rows }) => sum + rows, 0);
+}
+
+/** What the runtime says of inputs that it cannot take is the client's to read. */
+function meant(error: unknown): DrayError {
+  if (error instanceof DrayError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new DrayError('invalid-request', reason.slice(0, 500), { cause: error });
+}

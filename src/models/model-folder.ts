@@ -1,0 +1,57 @@
+/** A folder of models as TensorFlow Serving has it: `<folder>/<model>/<version>/model.onnx`. */
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DrayError } from '../jobs/errors.js';
+
+export interface FoundVersion {
+  readonly model: string;
+  readonly version: number;
+  readonly file: string;
+  /** Differs where the file is another one; undefined where there is none. */
+  readonly stamp: string | undefined;
+}
+
+export const modelFile = 'model.onnx';
+/** What a path of a request can name. */
+const modelName = /^[^./:][^/:]{0,127}$/;
+const versionName = /^(0|[1-9]\d{0,14})$/;
+
+/** @throws DrayError `unavailable` where the folder cannot be read. */
+export async function findVersions(folder: string): Promise<FoundVersion[]> {
+  let models: string[];
+  try {
+    models = await foldersIn(folder);
+  } catch (error) {
+    throw new DrayError('unavailable', `--models: ${(error as Error).message}`, { cause: error });
+  }
+  const found = await Promise.all(models.filter((name) => modelName.test(name)).map(versionsOf));
+  return found.flat();
+
+  async function versionsOf(model: string): Promise<FoundVersion[]> {
+    const names = await foldersIn(join(folder, model)).catch(unlessGone);
+    return Promise.all(
+      names
+        .filter((name) => versionName.test(name))
+        .map(async (name) => {
+          const file = join(folder, model, name, modelFile);
+          const { size, mtimeMs, ino } = (await stat(file).catch(() => undefined)) ?? {};
+          const stamp = size === undefined ? undefined : `${size}-${mtimeMs}-${ino}`;
+          return { model, version: Number(name), file, stamp };
+        }),
+    );
+  }
+}
+
+/** Links to folders too: that is how volumes of Kubernetes and deployments by link look. */
+async function foldersIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isDirectory() || entry.isSymbolicLink())
+    .map(({ name }) => name)
+    .sort();
+}
+
+/** It was removed since it was listed. */
+function unlessGone(): string[] {
+  return [];
+}

@@ -1,0 +1,88 @@
+/** The answer to a `:predict` request, in the format of the request. */
+import { DrayError } from '../jobs/errors.js';
+import { sizeOf, type Tensor, type Tensors } from './tensor.js';
+
+/**
+ * @param outputs of which one stands by itself, and several are named.
+ * @param request.rows as many rows each output must have where the request came in rows.
+ */
+export function writeAnswer(outputs: Tensors, request: { format: 'row' | 'column'; rows: number }): string {
+  const names = Object.keys(outputs);
+  if (request.format === 'column') {
+    const [only] = names;
+    if (names.length === 1) return `{"outputs":${write(outputs[only!]!)}}`;
+    return `{"outputs":{${names.map((name) => `${JSON.stringify(name)}:${write(outputs[name]!)}`).join()}}}`;
+  }
+  const columns = names.map((name) => rowsOf(name, outputs[name]!, request.rows));
+  const [column] = columns;
+  if (names.length === 1) return `{"predictions":[${column!.join()}]}`;
+  const rows = column!.map((_, row) =>
+    names.map((name, at) => `${JSON.stringify(name)}:${columns[at]![row]!}`).join(),
+  );
+  return `{"predictions":[${rows.map((row) => `{${row}}`).join()}]}`;
+}
+
+function rowsOf(name: string, tensor: Tensor, rows: number): string[] {
+  if (tensor.dims[0] !== rows) {
+    throw new DrayError(
+      'invalid-request',
+      `Tensor name: ${name} has inconsistent batch size: ${tensor.dims[0] ?? 'none'} expecting: ${rows}`,
+    );
+  }
+  const rest = tensor.dims.slice(1);
+  const width = sizeOf(rest);
+  const text = elementWriter(tensor);
+  return Array.from({ length: rows }, (_, row) => nest(text, rest, row * width));
+}
+
+function write(tensor: Tensor): string {
+  return nest(elementWriter(tensor), tensor.dims, 0);
+}
+
+function nest(text: (at: number) => string, dims: readonly number[], at: number): string {
+  const [size, ...rest] = dims;
+  if (size === undefined) return text(at);
+  const width = sizeOf(rest);
+  let all = '[';
+  for (let index = 0; index < size; index++) {
+    all += (index === 0 ? '' : ',') + nest(text, rest, at + index * width);
+  }
+  return `${all}]`;
+}
+
+function elementWriter({ type, data }: Tensor): (at: number) => string {
+  switch (type) {
+    case 'string':
+      return (at) => JSON.stringify(data[at]);
+    case 'bool':
+      return (at) => (data[at] ? 'true' : 'false');
+    case 'float32':
+      return (at) => fraction(shortest(data[at] as number));
+    case 'float64':
+      return (at) => fraction(data[at] as number);
+    case 'int8':
+    case 'uint8':
+    case 'int16':
+    case 'uint16':
+    case 'int32':
+    case 'uint32':
+    case 'int64':
+    case 'uint64':
+      return (at) => String(data[at]);
+  }
+}
+
+/** The double with the fewest digits that is the same float. */
+function shortest(value: number): number {
+  for (let digits = 6; digits < 9; digits++) {
+    const near = Number(value.toPrecision(digits));
+    if (Math.fround(near) === value) return near;
+  }
+  return Number(value.toPrecision(9));
+}
+
+/** Always seen to be one, so that no reader takes some for whole numbers. NaN and infinities as TensorFlow writes them. */
+function fraction(value: number): string {
+  const text = Object.is(value, -0) ? '-0' : String(value);
+  return Number.isInteger(value) && !text.includes('e') ? `${text}.0` : text;
+}
