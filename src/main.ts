@@ -24,6 +24,11 @@ const program = buildProgram({
     const { serveApart } = await import('./compose/distributed.js');
     await serveApart(mode, config);
   },
+  serveModels: async (config) => {
+    ran.server = true;
+    const { serveModels } = await import('./compose/models.js');
+    await serveModels(config);
+  },
   diagnose: async (patient) => {
     if ('servers' in patient) {
       const { diagnoseDeployment } = await import('./compose/deployment-diagnosis.js');

@@ -18,6 +18,7 @@ async function run(line: string, serve: Serve = () => Promise.resolve()) {
   const program = buildProgram({
     serve,
     serveApart: (_, config) => serve(config),
+    serveModels: serve,
     checkInvariants: () => Promise.reject(new Error('this test has no data folder')),
     diagnose: () => Promise.reject(new Error('this test has no machine')),
     clock: systemClock,

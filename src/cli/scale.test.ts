@@ -171,6 +171,7 @@ describe('dray scale explain', () => {
     const program = buildProgram({
       serve: () => Promise.resolve(),
       serveApart: () => Promise.resolve(),
+      serveModels: () => Promise.resolve(),
       checkInvariants: () => Promise.reject(new Error('this test has no data folder')),
       diagnose: () => Promise.reject(new Error('this test has no machine')),
       clock: systemClock,

@@ -1,13 +1,17 @@
 /** `dray serve`, and `dray api`, `dray worker` and `dray controller`: what runs until it is stopped. */
 import { Option, type Command } from 'commander';
 import { configFileOption } from '../config/config-file.js';
-import { options as table, type Config, type Mode } from '../config/options.js';
-import { defaultOf, readConfig, readDeploymentConfig, type DeploymentConfig } from '../config/read-config.js';
+import { options as table, type ApartMode, type Config, type Mode } from '../config/options.js';
+import {
+  defaultOf,
+  readConfig,
+  readDeploymentConfig,
+  readModelsConfig,
+  type DeploymentConfig,
+} from '../config/read-config.js';
 import { DrayError } from '../jobs/errors.js';
 import type { Handle } from './context.js';
 import { exitCodes, UsageError } from './failure.js';
-
-export type ApartMode = Exclude<Mode, 'serve'>;
 
 /** Each resolves when the server has stopped, or rejects where it cannot start. */
 export interface Servers {
@@ -15,6 +19,8 @@ export interface Servers {
   serve(config: Config): Promise<void>;
   /** One process of a deployment. */
   serveApart(mode: ApartMode, config: DeploymentConfig): Promise<void>;
+  /** Models, and nothing else. */
+  serveModels(config: Config & { readonly models: string }): Promise<void>;
 }
 
 const descriptions: Readonly<Record<Mode, string>> = {
@@ -22,6 +28,7 @@ const descriptions: Readonly<Record<Mode, string>> = {
   api: 'run the HTTP API of a deployment on several machines',
   worker: 'run a worker of a deployment',
   controller: 'run a controller of a deployment: of several one leads, and keeps house',
+  models: 'serve the models of a folder, as TensorFlow Serving’s REST API does',
 };
 
 const values = {
@@ -39,8 +46,12 @@ const values = {
 } as const;
 
 export function addServers(program: Command, servers: Servers, handle: Handle): void {
-  const add = (mode: Mode, run: (flags: Record<string, unknown>) => Promise<void>): void => {
-    const command = program.command(mode).description(descriptions[mode]);
+  const add = (
+    mode: Mode,
+    run: (flags: Record<string, unknown>) => Promise<void>,
+    command = program.command(mode),
+  ): void => {
+    command.description(descriptions[mode]);
     const { flag, variable, doc } = configFileOption;
     command.option(`${flag} <file>`, `${doc} (${variable})`);
     const names = addOptions(command, mode);
@@ -61,6 +72,12 @@ export function addServers(program: Command, servers: Servers, handle: Handle): 
       ),
     );
   }
+  const models = program.command('models').description('models that are served');
+  add(
+    'models',
+    (flags) => servers.serveModels(usable('models', () => readModelsConfig(flags))),
+    models.command('serve'),
+  );
 }
 
 /** @returns the options' names by those that Commander makes of their flags, which may be others. */
@@ -86,6 +103,6 @@ function usable<T>(mode: Mode, read: () => T): T {
     return read();
   } catch (error) {
     if (!(error instanceof DrayError)) throw error;
-    throw new UsageError(error.message, `See \`dray ${mode} --help\`.`);
+    throw new UsageError(error.message, `See \`dray ${mode === 'models' ? 'models serve' : mode} --help\`.`);
   }
 }

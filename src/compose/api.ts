@@ -3,28 +3,21 @@ import type { Logger } from 'pino';
 import type { BlobStore } from '../blobs/blob-store.js';
 import type { Clock } from '../clock.js';
 import type { Config } from '../config/options.js';
-import { version } from '../config/version.js';
 import { anyOf, Bound, diskBound, queueBound, type Measure } from '../control/bounds.js';
 import type { Disk } from '../control/retention.js';
 import type { Engine } from '../engine/engine.js';
 import type { Dependencies } from '../http/dependencies.js';
+import { tensorFlowServing } from '../doors/tf-serving.js';
 import { buildServer } from '../http/server.js';
 import type { TaskRegistry } from '../tasks/registry.js';
 import type { Doorkeeper } from './access.js';
 import { doors } from './doors.js';
+import { listen, manners, type Listening } from './listen.js';
 import { taskLog } from './logger.js';
+import { hasModels, openModels } from './models.js';
 import { openMessages } from './mstc.js';
 
-export interface RunningApi {
-  readonly url: string;
-  /** Takes no more requests; those under way have until a moment after `drained`. */
-  stop(drained?: Promise<unknown>): Promise<void>;
-}
-
-/** How long requests may still take once the jobs have drained, in ms. */
-const lingerMs = 2_000;
-
-/** @throws where the address cannot be listened on; nothing is left open then. */
+/** @throws where the address cannot be listened on, or models cannot be served; nothing is left open then. */
 export async function startApi(
   params: Pick<Dependencies, 'workers' | 'healthy' | 'scaling' | 'metrics' | 'projected'> & {
     engine: Engine;
@@ -38,57 +31,34 @@ export async function startApi(
     /** Of the store of the jobs, beside their number. */
     storeBounds: readonly Measure[];
   },
-): Promise<RunningApi> {
-  const { engine, disk, clock, logger, config, doorkeeper } = params;
-  const { access, keyring } = doorkeeper;
+): Promise<Listening> {
+  const { engine, disk, clock, logger, config, doorkeeper, metrics } = params;
   const queue = new Bound({
     clock,
     measure: anyOf([...params.storeBounds, queueBound(engine, config.maxWaiting)]),
   });
   const room = new Bound({ clock, measure: diskBound(disk, config.minFree) });
   const jobsRefusal = () => room.refusal ?? queue.refusal;
-  const app = await buildServer(
-    {
-      ...params,
-      jobsRefusal,
-      dataRefusal: () => room.refusal,
-      bodyLimit: config.bodyLimit,
-      access,
-      patience: {
-        headerTimeout: 1_000 * config.headerTimeout,
-        bodyTimeout: 1_000 * config.bodyTimeout,
-        answerTimeout: 1_000 * config.answerTimeout,
-      },
-      maxConnections: config.maxConnections,
-      version,
-    },
-    logger,
-    doors,
-  );
-  const url = await app.listen({
-    host: config.host,
-    port: config.port,
-    listenTextResolver: () => 'listening',
-  });
-  keyring.start();
-  await Promise.all([queue.start(), room.start()]);
+  const models = hasModels(config) ? await openModels(config, { clock, logger, metrics }) : undefined;
+  let listening: Listening | undefined;
   let messages: Awaited<ReturnType<typeof openMessages>>;
-  const stop = async (drained: Promise<unknown> = Promise.resolve()): Promise<void> => {
-    const closed = app.close();
-    const bounds = Promise.all([queue.stop(), room.stop(), messages?.close()]);
-    await drained;
-    keyring.stop();
-    app.server.closeIdleConnections();
-    const cancelTimer = clock.after(lingerMs, () => app.server.closeAllConnections());
-    await closed;
-    cancelTimer();
-    await bounds;
+  const stop = async (drained?: Promise<unknown>): Promise<void> => {
+    const stopped = Promise.all([listening?.stop(drained), queue.stop(), room.stop(), messages?.close()]);
+    await stopped;
+    await models?.close();
   };
   try {
+    const app = await buildServer(
+      { ...params, ...manners(config, doorkeeper), jobsRefusal, dataRefusal: () => room.refusal },
+      logger,
+      models ? [...doors, tensorFlowServing(models)] : doors,
+    );
+    listening = await listen(app, { config, doorkeeper, clock });
+    await Promise.all([queue.start(), room.start()]);
     messages = await openMessages({ ...params, log: taskLog(logger), jobsRefusal });
+    return { url: listening.url, stop };
   } catch (error) {
     await stop();
     throw error;
   }
-  return { url, stop };
 }

@@ -1,5 +1,5 @@
 /** `dray api`, `dray worker` and `dray controller`: what `dray serve` is, as processes on any number of machines. */
-import type { Mode } from '../config/options.js';
+import type { ApartMode } from '../config/options.js';
 import type { DeploymentConfig } from '../config/read-config.js';
 import { startApiProcess } from './processes/api.js';
 import { startControllerProcess } from './processes/controller.js';
@@ -10,10 +10,7 @@ import { untilStopped, type RunningServer } from './until-stopped.js';
 const starts = { api: startApiProcess, worker: startWorkerProcess, controller: startControllerProcess };
 
 /** @throws DrayError where the address, a server or an option cannot be used; nothing is left open then. */
-export async function startApart(
-  mode: Exclude<Mode, 'serve'>,
-  config: DeploymentConfig,
-): Promise<RunningServer> {
+export async function startApart(mode: ApartMode, config: DeploymentConfig): Promise<RunningServer> {
   const deployment = await openDeployment(config, { runs: mode === 'worker' });
   try {
     return await starts[mode](deployment);
@@ -23,7 +20,7 @@ export async function startApart(
   }
 }
 
-export async function serveApart(mode: Exclude<Mode, 'serve'>, config: DeploymentConfig): Promise<void> {
+export async function serveApart(mode: ApartMode, config: DeploymentConfig): Promise<void> {
   const server = await startApart(mode, config);
   console.log(`dray ${mode} is ready at ${server.url}`);
   await untilStopped(server);

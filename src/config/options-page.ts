@@ -10,7 +10,7 @@ export function optionsPage(): string {
     'Generated from `src/config/options.ts` by `npm run docs`; do not edit.',
     '',
     '`dray serve` is everything in one process; `dray api`, `dray worker` and `dray controller` are its parts, for',
-    'several machines.',
+    'several machines; `models` is `dray models serve`, which serves models and nothing else.',
     'Each option is a flag, a variable and a key in a file; they win over the default in this order.',
     `\`${flag} <file>\` or \`${variable}\` names the file: ${doc}.`,
     'An unknown key or a value that cannot be used is an error that names it. A command has the flags that it heeds;',
@@ -27,7 +27,9 @@ export function optionsPage(): string {
   ].join('\n');
 }
 
-function defaults({ default: one, defaultApart }: Option): string {
+function defaults({ default: one, defaultApart, defaultIn }: Option): string {
+  const models = defaultIn?.models;
+  if (models !== undefined) return `${one === undefined ? '' : `\`${one}\`; `}\`${models}\` of models`;
   if (defaultApart !== undefined) return `\`${one ?? ''}\`; \`${defaultApart}\` past one process`;
   return one ? `\`${one}\`` : '';
 }

@@ -2,10 +2,16 @@
 import { KiB, MiB } from '../jobs/limits.js';
 import { containerOptions, type ContainerConfig } from './container-options.js';
 import { deploymentOptions } from './deployment-options.js';
+import { modelOptions, type ModelConfig } from './model-options.js';
 import { kubernetesOptions, type KubernetesConfig } from './kubernetes-options.js';
 
-/** The commands that run something until they are stopped: everything in one process, or a part of it in each. */
-export type Mode = 'serve' | 'api' | 'worker' | 'controller';
+/**
+ * The commands that run something until they are stopped: everything in one process, a part of it in each, or
+ * (`dray models serve`) models alone.
+ */
+export type Mode = 'serve' | 'api' | 'worker' | 'controller' | 'models';
+/** One process of a deployment. */
+export type ApartMode = Exclude<Mode, 'serve' | 'models'>;
 
 type OptionType =
   | 'string'
@@ -32,6 +38,8 @@ export interface Option {
   readonly default?: string;
   /** Where it is another one past one machine. */
   readonly defaultApart?: string;
+  /** Where it is another one in a command. */
+  readonly defaultIn?: Partial<Record<Mode, string>>;
   readonly min?: number;
   readonly max?: number;
   /** Where only these words are taken. */
@@ -42,7 +50,7 @@ export interface Option {
 }
 
 /** What a server runs with. Sizes in bytes, durations in seconds. */
-export interface Config extends ContainerConfig, KubernetesConfig {
+export interface Config extends ContainerConfig, KubernetesConfig, ModelConfig {
   readonly port: number;
   readonly host: string;
   readonly auth: 'auto' | 'keys' | 'insecure-open';
@@ -95,7 +103,8 @@ export const leastExecutorMemory = 256 * MiB;
 
 const everywhere: readonly Mode[] = ['serve', 'api', 'worker', 'controller'];
 /** Those that answer requests, that run jobs, and that keep house. */
-const answering: readonly Mode[] = ['serve', 'api'];
+const answering: readonly Mode[] = ['serve', 'api', 'models'];
+const submitting: readonly Mode[] = ['serve', 'api'];
 const computing: readonly Mode[] = ['serve', 'worker'];
 const keeping: readonly Mode[] = ['serve', 'controller'];
 
@@ -107,6 +116,7 @@ export const options: readonly Option[] = [
     modes: answering,
     type: 'integer',
     default: '8080',
+    defaultIn: { models: '8501' },
     min: 0,
     max: 65_535,
     doc: 'port of the HTTP API; 0 takes a free one',
@@ -115,7 +125,7 @@ export const options: readonly Option[] = [
     name: 'host',
     flag: '--host',
     variable: 'DRAY_HOST',
-    modes: everywhere,
+    modes: [...everywhere, 'models'],
     type: 'string',
     default: '127.0.0.1',
     doc: 'address to listen on; for the API beyond loopback only with API keys (docs/security.md)',
@@ -309,7 +319,7 @@ export const options: readonly Option[] = [
     name: 'maxWaiting',
     flag: '--max-waiting',
     variable: 'DRAY_MAX_WAITING',
-    modes: answering,
+    modes: submitting,
     type: 'integer',
     default: '1000000',
     min: 1,
@@ -362,7 +372,7 @@ export const options: readonly Option[] = [
     name: 'minFree',
     flag: '--min-free',
     variable: 'DRAY_MIN_FREE',
-    modes: answering,
+    modes: submitting,
     type: 'bytes',
     doc: 'while the disk has less room than this, new jobs and uploads are refused with 507; 0 never refuses (default: 5 % of the disk, at least 256m)',
   },
@@ -378,7 +388,7 @@ export const options: readonly Option[] = [
     name: 'logLevel',
     flag: '--log-level',
     variable: 'DRAY_LOG_LEVEL',
-    modes: everywhere,
+    modes: [...everywhere, 'models'],
     type: 'string',
     default: 'info',
     values: ['trace', 'debug', 'info', 'warn', 'error', 'silent'],
@@ -387,4 +397,5 @@ export const options: readonly Option[] = [
   ...deploymentOptions,
   ...containerOptions,
   ...kubernetesOptions,
+  ...modelOptions,
 ];

@@ -3,7 +3,14 @@ import { DrayError } from '../jobs/errors.js';
 import { limits } from '../jobs/limits.js';
 import { configFileOption, readConfigFile } from './config-file.js';
 import { availableMachine } from './machine.js';
-import { leastExecutorMemory, options, type Config, type Mode, type Option } from './options.js';
+import {
+  leastExecutorMemory,
+  options,
+  type ApartMode,
+  type Config,
+  type Mode,
+  type Option,
+} from './options.js';
 import { parseValue, type Value } from './parse.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -46,13 +53,21 @@ export function readConfig(
  * @throws DrayError `invalid-request`, also where it is not told of all servers.
  */
 export function readDeploymentConfig(
-  mode: Exclude<Mode, 'serve'>,
+  mode: ApartMode,
   flags: Readonly<Record<string, unknown>>,
   environment: Environment = process.env,
 ): DeploymentConfig {
   const config = read(mode, flags, environment);
   requireServers(config, `dray ${mode}`);
   return config;
+}
+
+/** The same of `dray models serve`. */
+export function readModelsConfig(
+  flags: Readonly<Record<string, unknown>>,
+  environment: Environment = process.env,
+): Config & { readonly models: string } {
+  return read('models', flags, environment) as Config & { readonly models: string }; // it has a default there
 }
 
 /** The addresses as they are given, each of them or not. @throws DrayError `invalid-request` of one that is none. */
@@ -164,7 +179,8 @@ function optionOf(name: keyof Config): Option {
 
 /** As a user would write it; undefined where the machine decides or nothing is set. */
 export function defaultOf(option: Option, mode: Mode): string | undefined {
-  return mode === 'serve' ? option.default : (option.defaultApart ?? option.default);
+  const apart = mode === 'serve' || mode === 'models' ? undefined : option.defaultApart;
+  return option.defaultIn?.[mode] ?? apart ?? option.default;
 }
 
 /** By flag or variable. */

@@ -6,7 +6,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { bodyOf } from '../http/body.js';
-import type { App, Dependencies, Door } from '../http/dependencies.js';
+import type { App, Door, ServerDependencies } from '../http/dependencies.js';
 import { prepareRefusal } from '../http/problems.js';
 import { DrayError } from '../jobs/errors.js';
 import { MiB } from '../jobs/limits.js';
@@ -24,11 +24,11 @@ const tags = ['TensorFlow Serving'];
 const Failure = Type.Object({ error: Type.String() });
 const asked = /^\/v1\/models\/([^/:]+)(?:\/versions\/(\d{1,15}))?(?:(\/metadata)|:(\w+))?$/;
 
-export function tensorFlowServing(models: Models): Door {
+export function tensorFlowServing(models: Models): Door<ServerDependencies> {
   return (app, dependencies) => addModels(app, dependencies, models);
 }
 
-function addModels(app: App, dependencies: Pick<Dependencies, 'clock' | 'bodyLimit'>, models: Models): void {
+function addModels(app: App, dependencies: ServerDependencies, models: Models): void {
   const { clock } = dependencies;
   const mostBytes = Math.min(dependencies.bodyLimit, predictLimits.body);
   readAsJson(app);

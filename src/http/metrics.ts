@@ -9,6 +9,7 @@ import type { EndedAttempt, TypeCounts } from '../engine/engine.js';
 import type { PoolPlans } from '../jobs/scaling.js';
 import { ClusterMetrics, type ClusterFigures } from './metrics/cluster.js';
 import { Histogram } from './metrics/histogram.js';
+import { ModelMetrics } from './metrics/models.js';
 import { QueueMetrics } from './metrics/queues.js';
 import { Reading } from './metrics/reading.js';
 import { WorkerMetrics } from './metrics/workers.js';
@@ -78,6 +79,13 @@ export class Metrics {
         pool.set(all, plans);
       };
     });
+  }
+
+  /** Of models that this process serves. To be called once. */
+  models(): ModelMetrics {
+    const models = new ModelMetrics(this.#registry);
+    this.#parts.push(() => Promise.resolve(() => models.set()));
+    return models;
   }
 
   #addCluster(ask: () => Promise<ClusterFigures>): void {

@@ -12,7 +12,7 @@ import type { Clock } from '../clock.js';
 import { DrayError } from '../jobs/errors.js';
 import { guard, refusalOf } from './access.js';
 import { takeBodies } from './body.js';
-import type { App, Dependencies, Door } from './dependencies.js';
+import type { App, Dependencies, Door, ServerDependencies } from './dependencies.js';
 import type { Metrics } from './metrics.js';
 import { sendProblem } from './problems.js';
 import { refuseClientError } from './raw-refusal.js';
@@ -35,11 +35,20 @@ import { idleMs, SlowClients } from './slow-clients.js';
 /** How often the heads that are on their way are looked at, in ms, where they have longer than that. */
 const headLookMs = 1_000;
 
-/** Not listening yet: the caller says where. */
-export async function buildServer(
+/** The HTTP API, with doors. Not listening yet: the caller says where. */
+export function buildServer(
   dependencies: Dependencies,
   logger: FastifyBaseLogger,
   doors: readonly Door[] = [],
+): Promise<App> {
+  return buildServerOf(dependencies, logger, { routes: nativeRoutes, doors });
+}
+
+/** A server of other routes, with the same manners. @param parts.routes those that are no door's. */
+export async function buildServerOf<D extends ServerDependencies>(
+  dependencies: D,
+  logger: FastifyBaseLogger,
+  { routes, doors }: { routes: (app: App, dependencies: D) => void; doors: readonly Door<D>[] },
 ): Promise<App> {
   const { access, clock, patience } = dependencies;
   const slowClients = new SlowClients(clock, patience, logger);
@@ -87,7 +96,7 @@ export async function buildServer(
         typeof json['$id'] === 'string' ? json['$id'] : `schema-${i}`,
     },
   });
-  const open = (scope: App, door: Door) =>
+  const open = (scope: App, door: Door<D>) =>
     scope.register((inner, _options, done) => {
       guard(inner, 'door', access);
       door(inner, dependencies, logger);
@@ -104,7 +113,8 @@ export async function buildServer(
     countRequests(watched, dependencies.metrics);
     await watched.register(async (native) => {
       guard(native, 'native', access);
-      await nativeRoutes(native, dependencies);
+      await addDocs(native, dependencies);
+      routes(native, dependencies);
     });
     for (const door of doors) if (!door.unwatched) await open(watched, door);
   });
@@ -123,17 +133,21 @@ function requestIds(clock: Clock): () => string {
   return () => `${process}-${++requests}`;
 }
 
-async function nativeRoutes(app: App, dependencies: Dependencies): Promise<void> {
+/** What is said of an address with nothing at it, and what there is. */
+async function addDocs(app: App, { clock }: ServerDependencies): Promise<void> {
   app.setNotFoundHandler((request, reply) =>
     sendProblem(
       new DrayError('route-not-found', `there is nothing at ${request.method} ${request.url}`),
       request,
       reply,
-      dependencies.clock,
+      clock,
     ),
   );
   await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: docsPolicy });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+}
+
+function nativeRoutes(app: App, dependencies: Dependencies): void {
   jobRoutes(app, dependencies);
   bulkRoutes(app, dependencies);
   eventRoutes(app, dependencies);

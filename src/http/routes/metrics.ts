@@ -2,7 +2,7 @@
 import { Type } from 'typebox';
 import type { App, Dependencies } from '../dependencies.js';
 
-export function metricsRoutes(app: App, { metrics }: Dependencies): void {
+export function metricsRoutes(app: App, { metrics }: Pick<Dependencies, 'metrics'>): void {
   app.get(
     '/metrics',
     {

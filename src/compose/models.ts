@@ -1,0 +1,85 @@
+/** Models that are served, by an API beside its jobs or by `dray models serve` alone. */
+import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
+import type { Logger } from 'pino';
+import { systemClock, type Clock } from '../clock.js';
+import type { Config } from '../config/options.js';
+import { tensorFlowServing } from '../doors/tf-serving.js';
+import { modelRoutes } from '../http/routes/models.js';
+import { Metrics } from '../http/metrics.js';
+import { buildServerOf } from '../http/server.js';
+import { DrayError } from '../jobs/errors.js';
+import { Models } from '../models/models.js';
+import { openAccess } from './access.js';
+import { listen, manners } from './listen.js';
+import { createLogger, taskLog } from './logger.js';
+import { untilStopped, type RunningServer } from './until-stopped.js';
+
+const runtime = 'onnxruntime-node';
+
+type ModelsConfig = Config & { readonly models: string };
+
+export function hasModels(config: Config): config is ModelsConfig {
+  return config.models !== undefined;
+}
+
+/** @throws DrayError where the folder cannot be read, or what runs models is not installed. */
+export async function openModels(
+  config: ModelsConfig,
+  { clock, logger, metrics }: { clock: Clock; logger: Logger; metrics: Metrics },
+): Promise<Models> {
+  try {
+    createRequire(import.meta.url).resolve(runtime);
+  } catch (error) {
+    throw new DrayError(
+      'unavailable',
+      `models need the package ${runtime}, which is not installed: npm install ${runtime}`,
+      { cause: error },
+    );
+  }
+  const figures = metrics.models();
+  const models = await Models.open({
+    folder: resolve(config.models),
+    clock,
+    log: taskLog(logger),
+    options: {
+      threads: config.modelThreads,
+      batchRows: config.modelBatchRows,
+      batchMs: 1_000 * config.modelBatchTime,
+      mostWaiting: config.modelQueue,
+    },
+    onBatch: (rows) => figures.observeBatch(rows),
+  });
+  figures.watch(models);
+  return models;
+}
+
+/** @throws DrayError where the address, the folder or an option cannot be used; nothing is left open then. */
+export async function startModels(config: ModelsConfig): Promise<RunningServer> {
+  const clock = systemClock;
+  const logger = createLogger(config.logLevel);
+  const doorkeeper = await openAccess({ config, clock, logger });
+  const metrics = new Metrics({ clock });
+  const models = await openModels(config, { clock, logger, metrics });
+  try {
+    const app = await buildServerOf({ clock, metrics, ...manners(config, doorkeeper) }, logger, {
+      routes: (native) => modelRoutes(native, { metrics, ready: () => models.ready }),
+      doors: [tensorFlowServing(models)],
+    });
+    const listening = await listen(app, { config, doorkeeper, clock });
+    let closing: Promise<void> | undefined;
+    return {
+      url: listening.url,
+      stop: () => (closing ??= listening.stop().then(() => models.close())),
+    };
+  } catch (error) {
+    await models.close();
+    throw error;
+  }
+}
+
+export async function serveModels(config: ModelsConfig): Promise<void> {
+  const server = await startModels(config);
+  console.log(`dray models is ready at ${server.url}`);
+  await untilStopped(server);
+}

@@ -1,0 +1,56 @@
+/** The models that a process serves, as metrics. */
+import { Gauge, type Registry } from 'prom-client';
+import { Histogram } from './histogram.js';
+
+/** What is asked when the metrics are. */
+export interface ModelFigures {
+  /** Requests that wait for a thread. */
+  readonly waiting: number;
+  all(): readonly { readonly model: string; readonly version: number; readonly state: string }[];
+}
+
+const rowBuckets = [1, 2, 4, 8, 16, 32, 64, 128, 256, 1024];
+
+export class ModelMetrics {
+  readonly #versions: Gauge<'model' | 'version' | 'state'>;
+  readonly #waiting: Gauge;
+  readonly #batches: Histogram;
+  #figures: ModelFigures | undefined;
+
+  constructor(registry: Registry) {
+    this.#versions = new Gauge({
+      name: 'dray_model_versions',
+      help: 'Versions of models in the folder, by state: AVAILABLE, LOADING, or END where one cannot be served',
+      labelNames: ['model', 'version', 'state'],
+      registers: [registry],
+    });
+    this.#waiting = new Gauge({
+      name: 'dray_model_requests_waiting',
+      help: 'Requests that wait for a thread that runs models',
+      registers: [registry],
+    });
+    this.#batches = new Histogram(registry, {
+      name: 'dray_model_batch_rows',
+      help: 'Rows that were run together',
+      labelNames: [],
+      buckets: rowBuckets,
+    });
+  }
+
+  observeBatch(rows: number): void {
+    this.#batches.observe(rows);
+  }
+
+  watch(figures: ModelFigures): void {
+    this.#figures = figures;
+  }
+
+  /** Takes the place of all that was set before. */
+  set(): void {
+    this.#versions.reset();
+    for (const { model, version, state } of this.#figures?.all() ?? []) {
+      this.#versions.set({ model, version, state }, 1);
+    }
+    this.#waiting.set(this.#figures?.waiting ?? 0);
+  }
+}
