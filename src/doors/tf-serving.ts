@@ -37,6 +37,11 @@ function addModels(app: App, dependencies: ServerDependencies, models: Models): 
     return reply.type('application/json').send(JSON.stringify({ error: detail }));
   });
 
+  for (const path of ['/v1/models', '/v1/models/']) {
+    app.get(path, { schema: { hide: true } }, () => {
+      throw new DrayError('invalid-request', 'Missing model name in request.');
+    });
+  }
   // A colon within a part of a path is nothing that fastify's routes know: what follows is read here.
   app.get(
     '/v1/models/*',

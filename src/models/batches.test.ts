@@ -1,0 +1,156 @@
+import { describe, expect, it } from 'vitest';
+import { ManualClock } from '../../test/support/manual-clock.js';
+import { Batches, type BatchOptions } from './batches.js';
+import type { Signature, Tensor, Tensors } from './tensor.js';
+
+const row = (...data: number[]): Tensor => ({ type: 'float32', dims: [data.length, 1], data: Float32Array.from(data) });
+const info = (shape: readonly number[]) => ({ name: 'x', type: 'float32' as const, shape });
+const anyRows: Signature = { inputs: [info([-1, 1])], outputs: [info([-1, 1])] };
+const oneRow: Signature = { inputs: [info([1, 1])], outputs: [info([1, 1])] };
+
+function setUp(options: Partial<BatchOptions> = {}) {
+  const clock = new ManualClock();
+  const runs: { key: string; data: number[]; end: (outputs?: Tensors) => void; fail: (error: Error) => void }[] = [];
+  const batches = new Batches({
+    clock,
+    options: { threads: 1, batchRows: 4, batchMs: 0, mostWaiting: 10, ...options },
+    run: (key, inputs) =>
+      new Promise((resolve, reject) => {
+        const data = [...(inputs['x']!.data as Float32Array)];
+        runs.push({ key, data, end: (outputs = inputs) => resolve(outputs), fail: reject });
+      }),
+  });
+  const submit = (data: readonly number[], key = 'm', signature = anyRows): Promise<number[]> =>
+    batches
+      .submit({ key, signature, inputs: { x: row(...data) }, rows: data.length })
+      .then((outputs) => [...(outputs['x']!.data as Float32Array)]);
+  /** The next run that has begun. */
+  const began = async (count: number): Promise<void> => {
+    while (runs.length < count) await Promise.resolve();
+  };
+  return { clock, batches, runs, submit, began };
+}
+
+describe('batches of requests', () => {
+  it('run a request at once while a thread is free', async () => {
+    const { runs, submit } = setUp();
+    const answer = submit([1]);
+    expect(runs.map(({ data }) => data)).toEqual([[1]]);
+    runs[0]!.end();
+    expect(await answer).toEqual([1]);
+  });
+
+  it('gather what waits for a thread, each with its own rows of the answer', async () => {
+    const { runs, submit, began } = setUp();
+    const answers = [submit([1]), submit([2, 3]), submit([4]), submit([5])];
+    runs[0]!.end();
+    await began(2);
+    expect(runs[1]!.data).toEqual([2, 3, 4, 5]);
+    runs[1]!.end();
+    expect(await Promise.all(answers)).toEqual([[1], [2, 3], [4], [5]]);
+  });
+
+  it('have no more rows than they may, but for a request that has more by itself', async () => {
+    const { runs, submit, began } = setUp();
+    const answers = [submit([0]), submit([1, 2, 3]), submit([4, 5]), submit([1, 2, 3, 4, 5, 6])];
+    runs[0]!.end();
+    for (const [at, data] of [[1, 2, 3], [4, 5], [1, 2, 3, 4, 5, 6]].entries()) {
+      await began(at + 2);
+      expect(runs[at + 1]!.data).toEqual(data);
+      runs[at + 1]!.end();
+    }
+    await Promise.all(answers);
+  });
+
+  it('mix neither models nor what a model takes one by one', async () => {
+    const { runs, submit, began } = setUp();
+    const answers = [submit([0]), submit([1], 'a'), submit([2], 'b'), submit([3], 'c', oneRow), submit([4], 'c', oneRow)];
+    for (const [at, data] of [[0], [1], [2], [3], [4]].entries()) {
+      await began(at + 1);
+      expect(runs[at]!.data).toEqual(data);
+      runs[at]!.end();
+    }
+    await Promise.all(answers);
+  });
+
+  it('wait for company for a window, where there is one', async () => {
+    const { clock, runs, submit } = setUp({ batchMs: 5 });
+    const answers = [submit([1]), submit([2])];
+    expect(runs).toEqual([]);
+    clock.advance(5);
+    expect(runs.map(({ data }) => data)).toEqual([[1, 2]]);
+    runs[0]!.end();
+    await Promise.all(answers);
+  });
+
+  it('run before the window is over once they are full', async () => {
+    const { runs, submit } = setUp({ batchMs: 5 });
+    const answers = [submit([1, 2]), submit([3, 4])];
+    expect(runs.map(({ data }) => data)).toEqual([[1, 2, 3, 4]]);
+    runs[0]!.end();
+    await Promise.all(answers);
+  });
+
+  it('use all threads', () => {
+    const { runs, submit } = setUp({ threads: 2 });
+    void submit([1]);
+    void submit([2]);
+    void submit([3]);
+    expect(runs.map(({ data }) => data)).toEqual([[1], [2]]);
+  });
+
+  it('refuse a request while too many wait', () => {
+    const { submit } = setUp({ mostWaiting: 2 });
+    void submit([1]);
+    void submit([2]);
+    void submit([3]);
+    expect(() => submit([4])).toThrow(expect.objectContaining({ code: 'queue-full' }) as Error);
+  });
+
+  it('blame only the request that the model cannot take', async () => {
+    const { runs, submit, began } = setUp();
+    const first = submit([0]);
+    const answers = Promise.allSettled([submit([1]), submit([2])]);
+    runs[0]!.end();
+    await began(2);
+    runs[1]!.fail(new Error('out of range'));
+    await began(3);
+    runs[2]!.end();
+    await began(4);
+    runs[3]!.fail(new Error('out of range: 2'));
+    expect(await first).toEqual([0]);
+    expect(await answers).toEqual([
+      { status: 'fulfilled', value: [1] },
+      { status: 'rejected', reason: expect.objectContaining({ code: 'invalid-request', message: 'out of range: 2' }) as unknown },
+    ]);
+  });
+
+  it('run each by itself once outputs have shown to have other rows than inputs', async () => {
+    const { runs, submit, began } = setUp();
+    const total = { x: row(7) };
+    const answers = [submit([0]), submit([1]), submit([2])];
+    runs[0]!.end();
+    await began(2);
+    runs[1]!.end(total);
+    for (const at of [2, 3]) {
+      await began(at + 1);
+      runs[at]!.end(total);
+    }
+    expect(await Promise.all(answers)).toEqual([[0], [7], [7]]);
+    const later = [submit([3]), submit([4]), submit([5])];
+    for (const at of [4, 5, 6]) {
+      await began(at + 1);
+      expect(runs[at]!.data).toHaveLength(1);
+      runs[at]!.end();
+    }
+    await Promise.all(later);
+  });
+
+  it('leave nobody waiting when they are closed', async () => {
+    const { batches, submit } = setUp();
+    void submit([1]);
+    const waiting = submit([2]);
+    batches.close();
+    await expect(waiting).rejects.toMatchObject({ code: 'unavailable' });
+  });
+});
