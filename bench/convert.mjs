@@ -2,15 +2,13 @@
  * How many requests a second does /convert/ answer in one process? Against a fastify with nothing but this route,
  * and FastAPI behind uvicorn. All three run all the time and are loaded in turn.
  */
-import { fileURLToPath } from 'node:url';
-import { join } from 'node:path';
 import { startDray } from './harness/dray.mjs';
 import { alternate, compare, information } from './harness/figures.mjs';
 import { request } from './harness/http.mjs';
-import { freePort, ready, startProcess } from './harness/process.mjs';
+import { startPeer } from './harness/peer.mjs';
 import { wrk } from './harness/wrk.mjs';
 
-const peers = fileURLToPath(new URL('./peers/', import.meta.url));
+const ask = (url) => request({ url: `${url}/convert/?fahrenheit=32` });
 
 export default {
   name: 'convert',
@@ -20,6 +18,7 @@ export default {
       name: 'fastify',
       command: process.execPath,
       args: (port) => ['convert-fastify.mjs', port],
+      ask,
     });
     const fastapi = await startPeer(ctx, {
       name: 'uvicorn',
@@ -28,6 +27,7 @@ export default {
         ...['-m', 'uvicorn', 'convert_fastapi:app', '--host', '127.0.0.1', '--port', port],
         ...['--log-level', 'warning', '--no-access-log'],
       ],
+      ask,
     });
     const dray = await startDray(ctx);
     const urls = { fastify, ours: dray.url, fastapi };
@@ -65,30 +65,6 @@ export default {
     ];
   },
 };
-
-async function startPeer(ctx, { name, command, args }) {
-  const port = await freePort();
-  const service = startProcess({
-    name,
-    command,
-    args: args(String(port)),
-    cwd: peers,
-    env: { PYTHONDONTWRITEBYTECODE: '1' },
-    log: join(ctx.scratch, `${name}.log`),
-  });
-  ctx.defer(() => service.stop());
-  const url = `http://127.0.0.1:${port}`;
-  const answers = () =>
-    request({ url: `${url}/convert/?fahrenheit=32` }).then(
-      () => true,
-      (error) => {
-        if (error.code === 'ECONNREFUSED') return false;
-        throw error;
-      },
-    );
-  await ready(service, answers);
-  return url;
-}
 
 /** @throws Error unless the server converts as it should: fast nonsense would be no figure. */
 async function hold(url) {

@@ -24,6 +24,8 @@ const names = [
   'burst-1000',
   'burst-500',
   'convert',
+  'convert-busy',
+  'predict',
   'submits',
   'submit-run',
   'drain',

@@ -3,14 +3,23 @@ import { ManualClock } from '../../test/support/manual-clock.js';
 import { Batches, type BatchOptions } from './batches.js';
 import type { Signature, Tensor, Tensors } from './tensor.js';
 
-const row = (...data: number[]): Tensor => ({ type: 'float32', dims: [data.length, 1], data: Float32Array.from(data) });
+const row = (...data: number[]): Tensor => ({
+  type: 'float32',
+  dims: [data.length, 1],
+  data: Float32Array.from(data),
+});
 const info = (shape: readonly number[]) => ({ name: 'x', type: 'float32' as const, shape });
 const anyRows: Signature = { inputs: [info([-1, 1])], outputs: [info([-1, 1])] };
 const oneRow: Signature = { inputs: [info([1, 1])], outputs: [info([1, 1])] };
 
 function setUp(options: Partial<BatchOptions> = {}) {
   const clock = new ManualClock();
-  const runs: { key: string; data: number[]; end: (outputs?: Tensors) => void; fail: (error: Error) => void }[] = [];
+  const runs: {
+    key: string;
+    data: number[];
+    end: (outputs?: Tensors) => void;
+    fail: (error: Error) => void;
+  }[] = [];
   const batches = new Batches({
     clock,
     options: { threads: 1, batchRows: 4, batchMs: 0, mostWaiting: 10, ...options },
@@ -54,7 +63,11 @@ describe('batches of requests', () => {
     const { runs, submit, began } = setUp();
     const answers = [submit([0]), submit([1, 2, 3]), submit([4, 5]), submit([1, 2, 3, 4, 5, 6])];
     runs[0]!.end();
-    for (const [at, data] of [[1, 2, 3], [4, 5], [1, 2, 3, 4, 5, 6]].entries()) {
+    for (const [at, data] of [
+      [1, 2, 3],
+      [4, 5],
+      [1, 2, 3, 4, 5, 6],
+    ].entries()) {
       await began(at + 2);
       expect(runs[at + 1]!.data).toEqual(data);
       runs[at + 1]!.end();
@@ -64,7 +77,13 @@ describe('batches of requests', () => {
 
   it('mix neither models nor what a model takes one by one', async () => {
     const { runs, submit, began } = setUp();
-    const answers = [submit([0]), submit([1], 'a'), submit([2], 'b'), submit([3], 'c', oneRow), submit([4], 'c', oneRow)];
+    const answers = [
+      submit([0]),
+      submit([1], 'a'),
+      submit([2], 'b'),
+      submit([3], 'c', oneRow),
+      submit([4], 'c', oneRow),
+    ];
     for (const [at, data] of [[0], [1], [2], [3], [4]].entries()) {
       await began(at + 1);
       expect(runs[at]!.data).toEqual(data);
@@ -121,7 +140,10 @@ describe('batches of requests', () => {
     expect(await first).toEqual([0]);
     expect(await answers).toEqual([
       { status: 'fulfilled', value: [1] },
-      { status: 'rejected', reason: expect.objectContaining({ code: 'invalid-request', message: 'out of range: 2' }) as unknown },
+      {
+        status: 'rejected',
+        reason: expect.objectContaining({ code: 'invalid-request', message: 'out of range: 2' }) as unknown,
+      },
     ]);
   });
 

@@ -98,15 +98,27 @@ describe('a predict request', () => {
     ['both of them', { inputs: [[1]], instances: [[1]] }, /only one of 'inputs' or 'instances'/],
     ['rows that are no list', { instances: {} }, /Expecting 'instances' to be an list/],
     ['no rows', { instances: [] }, /No values in 'instances'/],
-    ['another signature', { signature_name: 'other', instances: [[1]] }, /^Serving signature name: "other" not found/],
+    [
+      'another signature',
+      { signature_name: 'other', instances: [[1]] },
+      /^Serving signature name: "other" not found/,
+    ],
     ['a signature that is no text', { signature_name: 1, instances: [[1]] }, /must be a string/],
     ['rows of another width', { instances: [[1, 2]] }, /has shape \[1,2\], but the model takes \[\?,1\]/],
     ['rows without their list', { instances: [1] }, /has shape \[1\]/],
-    ['rows of different widths', { instances: [[1], [1, 2]] }, /unexpected size: 2 at level: 1 expected size: 1/],
+    [
+      'rows of different widths',
+      { instances: [[1], [1, 2]] },
+      /unexpected size: 2 at level: 1 expected size: 1/,
+    ],
     ['rows of different depths', { instances: [[1], 1] }, /found at incorrect level/],
     ['a row with a list too many', { instances: [[1], [[1]]] }, /Encountered list at unexpected level: 2/],
     ['named rows beside others', { instances: [{ x: [1] }, [1]] }, /Expecting object but got list at item 1/],
-    ['a named row among others', { instances: [[1], { x: [1] }] }, /Expecting value\/list but got object at item 1/],
+    [
+      'a named row among others',
+      { instances: [[1], { x: [1] }] },
+      /Expecting value\/list but got object at item 1/,
+    ],
     ['a name that is unknown', { instances: [{ y: [1] }] }, /keys must be equal to: x/],
     ['a name too many', { instances: [{ x: [1], y: [1] }] }, /keys must be equal to: x/],
     ['a column without its name', { inputs: { y: [[1]] } }, /^Missing named input: x in 'inputs' object\.$/],
@@ -151,7 +163,9 @@ describe('an answer', () => {
 
   it('names several outputs', () => {
     const y = { type: 'string', dims: [2], data: ['"', 'b'] } as const;
-    expect(writeAnswer({ x, y }, rows)).toBe('{"predictions":[{"x":[1.0],"y":"\\""},{"x":[232.7778],"y":"b"}]}');
+    expect(writeAnswer({ x, y }, rows)).toBe(
+      '{"predictions":[{"x":[1.0],"y":"\\""},{"x":[232.7778],"y":"b"}]}',
+    );
     expect(writeAnswer({ x, y }, columns)).toBe('{"outputs":{"x":[[1.0],[232.7778]],"y":["\\"","b"]}}');
   });
 
@@ -173,14 +187,15 @@ describe('an answer', () => {
   });
 
   it('has the same numbers in rows and columns, to the last bit', () => {
-    const matrix = fc
-      .integer({ min: 1, max: 5 })
-      .chain((width) =>
-        fc.array(fc.array(fc.float({ noNaN: true, noDefaultInfinity: true }), { minLength: width, maxLength: width }), {
+    const matrix = fc.integer({ min: 1, max: 5 }).chain((width) =>
+      fc.array(
+        fc.array(fc.float({ noNaN: true, noDefaultInfinity: true }), { minLength: width, maxLength: width }),
+        {
           minLength: 1,
           maxLength: 8,
-        }),
-      );
+        },
+      ),
+    );
     fc.assert(
       fc.property(matrix, (values) => {
         const signature = of('float32', -1, values[0]!.length);

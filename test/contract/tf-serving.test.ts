@@ -88,7 +88,13 @@ describe.each([
     ['NaN', '{"instances": [[NaN]]}', 'celsiusify', 400, /^JSON Parse error: /],
     ['a text', '{"instances": [["451"]]}', 'celsiusify', 400, /is not of expected type: float/],
     ['a wrong shape', '{"instances": [[1, 2]]}', 'celsiusify', 400, /shape/],
-    ['an unknown model', '{"instances": [[1]]}', 'nothing', 404, /^Servable not found for request: Latest\(nothing\)$/],
+    [
+      'an unknown model',
+      '{"instances": [[1]]}',
+      'nothing',
+      404,
+      /^Servable not found for request: Latest\(nothing\)$/,
+    ],
     [
       'an unknown version',
       '{"instances": [[1]]}',
@@ -96,9 +102,27 @@ describe.each([
       404,
       /^Servable not found for request: Specific\(celsiusify, 7\)$/,
     ],
-    ['a version that is none', '{"instances": [[1]]}', 'celsiusify/versions/x', 400, /^Malformed request: POST /],
-    ['too many rows', `{"instances": [${'[1],'.repeat(1_000_000)}[1]]}`, 'celsiusify', 413, /more than 1000000 elements/],
-    ['too much', `{"instances": [[${' '.repeat(17 * 1024 * 1024)}1]]}`, 'celsiusify', 413, /larger than 16777216 bytes/],
+    [
+      'a version that is none',
+      '{"instances": [[1]]}',
+      'celsiusify/versions/x',
+      400,
+      /^Malformed request: POST /,
+    ],
+    [
+      'too many rows',
+      `{"instances": [${'[1],'.repeat(1_000_000)}[1]]}`,
+      'celsiusify',
+      413,
+      /more than 1000000 elements/,
+    ],
+    [
+      'too much',
+      `{"instances": [[${' '.repeat(17 * 1024 * 1024)}1]]}`,
+      'celsiusify',
+      413,
+      /larger than 16777216 bytes/,
+    ],
   ])('refuses %s in the shape of its errors', async (_title, body, path, status, error) => {
     const [code, text] = await refusal(body, path);
     expect(code, text).toBe(status);

@@ -71,9 +71,14 @@ describe('a folder of models', () => {
     await put('times', 2, times(2));
     await put('times', 10, times(3));
     await start();
-    expect(await predict('text', { instances: ['é', ''] })).toEqual({ status: 200, body: { predictions: ['é', ''] } });
+    expect(await predict('text', { instances: ['é', ''] })).toEqual({
+      status: 200,
+      body: { predictions: ['é', ''] },
+    });
     expect((await predict('whole', { instances: [7] })).body).toEqual({ predictions: [7] });
-    expect((await predict('flag', { instances: [true, false] })).body).toEqual({ predictions: [true, false] });
+    expect((await predict('flag', { instances: [true, false] })).body).toEqual({
+      predictions: [true, false],
+    });
     expect((await predict('times', { instances: [1] })).body).toEqual({ predictions: [3] });
     expect((await predict('times/versions/2', { instances: [1] })).body).toEqual({ predictions: [2] });
     expect(await states('times')).toEqual({ 2: 'AVAILABLE', 10: 'AVAILABLE' });
@@ -93,8 +98,9 @@ describe('a folder of models', () => {
       ['half', /"x" has elements of type float16/],
     ] as const) {
       const { body } = await get(`/v1/models/${model}`);
-      const [version] = (body as { model_version_status: { status: { error_message: string; error_code: string } }[] })
-        .model_version_status;
+      const [version] = (
+        body as { model_version_status: { status: { error_message: string; error_code: string } }[] }
+      ).model_version_status;
       expect(version!.status.error_message).toMatch(reason);
       expect(version!.status.error_code).not.toBe('OK');
     }
@@ -149,7 +155,9 @@ describe('a folder of models', () => {
 });
 
 describe('a model', () => {
-  const square = (size: number) => ({ inputs: Array.from({ length: size }, () => new Array<number>(size).fill(1e-3)) });
+  const square = (size: number) => ({
+    inputs: Array.from({ length: size }, () => new Array<number>(size).fill(1e-3)),
+  });
 
   it('that is asked by more than may wait refuses the rest at once, and answers the others', async () => {
     await put('slow', 1, slowModel(40));
@@ -190,9 +198,7 @@ describe('a model', () => {
     });
     await put('gather', 1, gather);
     await start();
-    const answers = await Promise.all(
-      [0, 0, 5, 0, 5].map((at) => predict('gather', { instances: [at] })),
-    );
+    const answers = await Promise.all([0, 0, 5, 0, 5].map((at) => predict('gather', { instances: [at] })));
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 400, 200, 400]);
   });
 });

@@ -1,7 +1,17 @@
 /** Models for tests, written as ONNX has it (onnx.proto of onnx.ai): operators in a row, and nothing that was trained. */
 
 /** onnx.TensorProto.DataType. */
-const elementTypes = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, string: 8, bool: 9, float16: 10, float64: 11 };
+const elementTypes = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  string: 8,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+};
 
 export interface OnnxValue {
   readonly name: string;
