@@ -48,7 +48,7 @@ export async function openModels(
       batchMs: 1_000 * config.modelBatchTime,
       mostWaiting: config.modelQueue,
     },
-    onBatch: (rows) => figures.observeBatch(rows),
+    onBatch: (batch) => figures.observeBatch(batch),
   });
   figures.watch(models);
   return models;

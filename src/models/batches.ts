@@ -17,6 +17,12 @@ export interface BatchOptions {
   readonly mostWaiting: number;
 }
 
+/** A batch, as it begins. */
+export interface BatchBegun {
+  readonly key: string;
+  readonly rows: number;
+}
+
 /** What runs a batch. */
 export type Run = (key: string, inputs: Tensors) => Promise<Tensors>;
 
@@ -36,15 +42,19 @@ export class Batches {
   readonly #run: Run;
   readonly #clock: Clock;
   readonly #options: BatchOptions;
-  readonly #onBatch: (rows: number) => void;
+  readonly #onBatch: (batch: BatchBegun) => void;
   #waiting: Waiting[] = [];
   #running = 0;
   /** Of models whose outputs have not as many rows as their inputs, whatever their signature says. */
   readonly #alone = new Set<string>();
   #cancelTimer: CancelTimer | undefined;
 
-  /** @param params.onBatch is told the rows of each batch. */
-  constructor(params: { run: Run; clock: Clock; options: BatchOptions; onBatch?: (rows: number) => void }) {
+  constructor(params: {
+    run: Run;
+    clock: Clock;
+    options: BatchOptions;
+    onBatch?: (batch: BatchBegun) => void;
+  }) {
     this.#run = params.run;
     this.#clock = params.clock;
     this.#options = params.options;
@@ -94,6 +104,7 @@ export class Batches {
       const taken = new Set(batch);
       this.#waiting = this.#waiting.filter((one) => !taken.has(one));
       this.#running++;
+      this.#onBatch({ key: first.key, rows: rowsOf(batch) });
       void this.#runBatch(batch).finally(() => {
         this.#running--;
         this.#go();
@@ -121,7 +132,6 @@ export class Batches {
       const inputs = Object.fromEntries(
         signature.inputs.map(({ name }) => [name, join(batch.map((one) => one.inputs[name]!))]),
       );
-      this.#onBatch(rowsOf(batch));
       const outputs = await this.#run(key, inputs);
       const rows = batch.map((one) => one.rows);
       const all = rowsOf(batch);

@@ -44,8 +44,8 @@ export interface ModelsParams {
   readonly clock: Clock;
   readonly log: Log;
   readonly options: BatchOptions;
-  /** Told the rows of each batch. */
-  readonly onBatch?: (rows: number) => void;
+  /** Told of each batch as it begins. */
+  readonly onBatch?: (batch: { readonly model: string; readonly rows: number }) => void;
 }
 
 export class Models {
@@ -75,7 +75,8 @@ export class Models {
       run: (key, inputs) => this.#threads.run(key, inputs),
       clock,
       options,
-      ...(onBatch && { onBatch }),
+      // A key begins with the model's name, which has no slash.
+      ...(onBatch && { onBatch: ({ key, rows }) => onBatch({ model: key.split('/', 1)[0]!, rows }) }),
     });
   }
 

@@ -74,6 +74,7 @@ function elementWriter({ type, data }: Tensor): (at: number) => string {
 
 /** The double with the fewest digits that is the same float. */
 function shortest(value: number): number {
+  if (value === 0) return value; // toPrecision loses the sign
   for (let digits = 6; digits < 9; digits++) {
     const near = Number(value.toPrecision(digits));
     if (Math.fround(near) === value) return near;

@@ -182,9 +182,9 @@ describe('a model', () => {
       Array.from({ length: 200 }, (_, at) => ({ predictions: [2 * at, -2 * at] })),
     );
     const metrics = await (await fetch(`${server!.url}/metrics`)).text();
-    const [, runs] = /^dray_model_batch_rows_count (\d+)$/m.exec(metrics)!;
+    const [, runs] = /^dray_model_batch_rows_count\{model="times"\} (\d+)$/m.exec(metrics)!;
     expect(Number(runs)).toBeLessThan(200);
-    expect(metrics).toMatch(/^dray_model_batch_rows_sum 400$/m);
+    expect(metrics).toMatch(/^dray_model_batch_rows_sum\{model="times"\} 400$/m);
   });
 
   it('refuses what only running it can show, without harm to those that were asked beside it', async () => {

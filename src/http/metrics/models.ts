@@ -32,13 +32,13 @@ export class ModelMetrics {
     this.#batches = new Histogram(registry, {
       name: 'dray_model_batch_rows',
       help: 'Rows that were run together',
-      labelNames: [],
+      labelNames: ['model'],
       buckets: rowBuckets,
     });
   }
 
-  observeBatch(rows: number): void {
-    this.#batches.observe(rows);
+  observeBatch({ model, rows }: { readonly model: string; readonly rows: number }): void {
+    this.#batches.observe(rows, model);
   }
 
   watch(figures: ModelFigures): void {
