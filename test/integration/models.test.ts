@@ -176,10 +176,10 @@ describe('a model', () => {
     await put('times', 1, times(2));
     await start();
     const answers = await Promise.all(
-      Array.from({ length: 200 }, (_, at) => predict('times', { instances: [at, -at] })),
+      Array.from({ length: 200 }, (_, at) => predict('times', { instances: [at + 1, -1 - at] })),
     );
     expect(answers.map(({ body }) => body)).toEqual(
-      Array.from({ length: 200 }, (_, at) => ({ predictions: [2 * at, -2 * at] })),
+      Array.from({ length: 200 }, (_, at) => ({ predictions: [2 * at + 2, -2 - 2 * at] })),
     );
     const metrics = await (await fetch(`${server!.url}/metrics`)).text();
     const [, runs] = /^dray_model_batch_rows_count\{model="times"\} (\d+)$/m.exec(metrics)!;
