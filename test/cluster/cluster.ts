@@ -1,7 +1,7 @@
 /** The cluster that KUBECONFIG names, for tests; without one they are skipped, which the last line counts. */
 import { systemClock } from '../../src/clock.js';
 import { openKubernetes } from '../../src/tasks/container/kubernetes.js';
-import { connect, isAnswer, type Api } from '../../src/tasks/container/kubernetes/api.js';
+import { connect, isAnswer, type Api } from '../../src/kubernetes/api.js';
 import type { KubePod } from '../../src/tasks/container/kubernetes/objects.js';
 import type { ContainerRuntime } from '../../src/tasks/container/runtime.js';
 import { imageName, rootImageName } from './image.js';
@@ -65,4 +65,17 @@ async function ready(api: Api): Promise<void> {
       await systemClock.sleep(50);
     }
   }
+}
+
+/** Where this machine and pods reach NodePorts. */
+export async function nodeAddress(api: Api): Promise<string> {
+  const { DRAY_TEST_NODE } = process.env;
+  if (DRAY_TEST_NODE !== undefined) return DRAY_TEST_NODE;
+  interface Node {
+    readonly status: { readonly addresses: readonly { readonly type: string; readonly address: string }[] };
+  }
+  const nodes = await api.list<Node>('/api/v1/nodes', '');
+  const [first] = nodes.flatMap(({ status }) => status.addresses.filter(({ type }) => type === 'InternalIP'));
+  if (!first) throw new Error('the nodes tell no address: set DRAY_TEST_NODE');
+  return first.address;
 }
