@@ -27,10 +27,18 @@ export interface Failure {
   readonly what: string;
 }
 
+/** By what an attempt may end that was not the job's own fault. */
+type Cost = 'expired' | 'failed';
+
 interface Answer {
   readonly status: number;
   readonly body: { readonly id?: string; readonly code?: string };
   readonly retryAfterMs: number;
+}
+
+interface Page {
+  readonly jobs: readonly Job[];
+  readonly nextCursor: string | null;
 }
 
 /** As src/client/retry.ts has it, but for as long as it takes. */
@@ -39,6 +47,8 @@ const pauses = { baseMs: 100, factor: 2, capMs: 5_000 };
 const silenceMs = 10_000;
 /** Requests under way; more are not begun while it is so many. */
 const most = 300;
+/** Of a text that is too large for a record, and so is a blob, both as input and as result. */
+const large = 40_000;
 
 export class SteadyLoad {
   /** By the id of an accepted job: what it must have become. */
@@ -107,27 +117,37 @@ export class SteadyLoad {
   }
 
   /**
-   * What is wrong with the jobs, now that all have ended.
-   * @param lost whether attempts may have been lost, because something that ran them was killed.
+   * What is wrong with the jobs, now that all have ended. An attempt that was handed back counts for nothing.
+   * @param costs how attempts may have ended, beside the one that completed the job.
    */
-  wrong(jobs: readonly Job[], { lost }: { lost: boolean }): readonly string[] {
+  async wrong(jobs: readonly Job[], costs: readonly Cost[] = []): Promise<readonly string[]> {
     const wrong: string[] = [];
     if (jobs.length !== this.accepted.size)
       wrong.push(`${jobs.length} jobs for ${this.accepted.size} that were accepted`);
     const byId = new Map(jobs.map((job) => [job.id, job]));
-    for (const [id, result] of this.accepted) {
+    for (const [id, expected] of this.accepted) {
       const job = byId.get(id);
-      const outcomes = job?.attempts.map(({ outcome }) => outcome) ?? [];
-      const fine = lost ? ['completed', 'released', 'expired'] : ['completed', 'released'];
-      const expired = outcomes.filter((outcome) => outcome === 'expired').length;
-      if (!job) wrong.push(`${id} was accepted, and is lost`);
-      else if (job.status !== 'completed') wrong.push(`${id} is ${job.status}: ${JSON.stringify(job)}`);
-      else if (outcomes.filter((outcome) => outcome === 'completed').length !== 1)
-        wrong.push(`${id} was completed by other than one attempt: ${outcomes.join()}`);
-      else if (!outcomes.every((outcome) => fine.includes(outcome)) || job.attempt !== expired + 1)
-        wrong.push(`${id} counts ${job.attempt} attempts: ${JSON.stringify(job.attempts)}`);
-      else if (!isDeepStrictEqual(job.result, result ?? { ...(job.result as object), attempt: job.attempt }))
-        wrong.push(`${id} has another result than its own: ${JSON.stringify(job.result)}`);
+      if (!job) {
+        wrong.push(`${id} was accepted, and is lost`);
+        continue;
+      }
+      const outcomes = job.attempts.map(({ outcome }) => outcome);
+      const counted = outcomes.filter((outcome) => outcome !== 'released');
+      const said = JSON.stringify({ ...job, input: undefined, result: undefined });
+      if (job.status !== 'completed') wrong.push(`${id} is ${job.status}: ${said}`);
+      else if (
+        counted.at(-1) !== 'completed' ||
+        !counted.slice(0, -1).every((one) => costs.includes(one as Cost))
+      )
+        wrong.push(`${id} was completed after ${outcomes.join()}: ${said}`);
+      else if (job.attempt !== counted.length) wrong.push(`${id} counts ${job.attempt} attempts: ${said}`);
+      else if (
+        !isDeepStrictEqual(
+          await this.#result(job),
+          expected ?? { ...(job.result as object), attempt: job.attempt },
+        )
+      )
+        wrong.push(`${id} has another result than its own: ${said}`);
     }
     return wrong;
   }
@@ -150,10 +170,14 @@ export class SteadyLoad {
     }
   }
 
-  /** Of four jobs three take their time; the fourth gives back what nothing else has. Every other one keeps its connection. */
+  /**
+   * Of four jobs three take their time, and one gives back what no other has, large or small. Every other request
+   * has a connection of its own.
+   */
   async #submit(count: number): Promise<void> {
     const echo = count % 4 === 3;
-    const input = echo ? { text: `${this.#label} ${count}` } : { seconds: this.#options.seconds };
+    const text = `${this.#label} ${count} `.padEnd(count % 8 === 3 ? large : 0, '·');
+    const input = echo ? { text } : { seconds: this.#options.seconds };
     const job = { type: echo ? 'echo' : 'sleep', input, labels: { load: this.#label } };
     const key = `${this.#label}-${count}`;
     const kept = count % 2 === 0;
@@ -189,16 +213,21 @@ export class SteadyLoad {
     return answer;
   }
 
-  /** @throws Error where something is answered but the list. */
-  async #page(query: Record<string, string>): Promise<{ jobs: Job[]; nextCursor: string | null }> {
-    const path = `/v1/jobs?${new URLSearchParams({ ...query, label: `load=${this.#label}` }).toString()}`;
+  #page(query: Record<string, string>): Promise<Page> {
+    const label = `load=${this.#label}`;
+    return this.#read(`/v1/jobs?${new URLSearchParams({ ...query, label }).toString()}`) as Promise<Page>;
+  }
+
+  #result({ id, result, resultBlob }: Job): Promise<unknown> {
+    return resultBlob === undefined ? Promise.resolve(result) : this.#read(`/v1/jobs/${id}/result`);
+  }
+
+  /** Asks until it is answered. @throws Error where the answer is another one than to come back. */
+  async #read(path: string): Promise<unknown> {
     for (;;) {
-      const { status, body } = await this.#exchange(path, { kept: false }).catch(() => ({
-        status: 503,
-        body: undefined,
-      }));
-      if (status === 200) return body as unknown as { jobs: Job[]; nextCursor: string | null };
-      if (status !== 503) throw new Error(`${path}: ${status} ${JSON.stringify(body)}`);
+      const answer = await this.#exchange(path, { kept: false }).catch(() => undefined);
+      if (answer?.status === 200) return answer.body;
+      if (answer && answer.status !== 503) throw new Error(`${path}: ${JSON.stringify(answer)}`);
       await systemClock.sleep(500);
     }
   }
