@@ -2,6 +2,7 @@
 import { KiB, MiB } from '../jobs/limits.js';
 import { containerOptions, type ContainerConfig } from './container-options.js';
 import { deploymentOptions } from './deployment-options.js';
+import { kubernetesOptions, type KubernetesConfig } from './kubernetes-options.js';
 
 /** The commands that run something until they are stopped: everything in one process, or a part of it in each. */
 export type Mode = 'serve' | 'api' | 'worker' | 'controller';
@@ -31,7 +32,7 @@ export interface Option {
 }
 
 /** What a server runs with. Sizes in bytes, durations in seconds. */
-export interface Config extends ContainerConfig {
+export interface Config extends ContainerConfig, KubernetesConfig {
   readonly port: number;
   readonly host: string;
   readonly auth: 'auto' | 'keys' | 'insecure-open';
@@ -359,4 +360,5 @@ export const options: readonly Option[] = [
   },
   ...deploymentOptions,
   ...containerOptions,
+  ...kubernetesOptions,
 ];

@@ -1,7 +1,7 @@
 /** The cluster that KUBECONFIG names, for tests; without one they are skipped, which the last line counts. */
 import { systemClock } from '../../src/clock.js';
 import { openKubernetes } from '../../src/tasks/container/kubernetes.js';
-import { connect, isAnswer, type Api } from '../../src/tasks/container/kubernetes/api.js';
+import { connect, isAnswer, type Api } from '../../src/kubernetes/api.js';
 import type { KubePod } from '../../src/tasks/container/kubernetes/objects.js';
 import type { ContainerRuntime } from '../../src/tasks/container/runtime.js';
 import { imageName, rootImageName } from './image.js';

@@ -1,5 +1,5 @@
 /** Every Job that there has been in a namespace, also those that are gone by now. */
-import type { Api } from '../../src/tasks/container/kubernetes/api.js';
+import type { Api } from '../../src/kubernetes/api.js';
 import { systemClock } from '../../src/clock.js';
 import { label } from '../../src/tasks/container/kubernetes/manifest.js';
 import type { KubeJob } from '../../src/tasks/container/kubernetes/objects.js';

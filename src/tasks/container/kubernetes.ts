@@ -9,7 +9,7 @@
  */
 import type { Clock } from '../../clock.js';
 import { PermanentError } from '../task.js';
-import { ApiError, connect, isAnswer, type Api } from './kubernetes/api.js';
+import { ApiError, connect, isAnswer, type Api } from '../../kubernetes/api.js';
 import { Changes } from './kubernetes/changes.js';
 import { readLog } from './kubernetes/logs.js';
 import { graceSeconds, jobManifest, label, releasedSeconds } from './kubernetes/manifest.js';

@@ -6,7 +6,7 @@
  */
 import type { Clock } from '../../../clock.js';
 import { backoff } from '../../../jobs/retry.js';
-import { ApiError, type Api } from './api.js';
+import { ApiError, type Api } from '../../../kubernetes/api.js';
 import { label } from './manifest.js';
 import type { Metadata } from './objects.js';
 

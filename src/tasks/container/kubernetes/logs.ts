@@ -1,7 +1,7 @@
 /** What a pod prints, from the beginning to its end, over connections that break. */
 import type { Clock } from '../../../clock.js';
 import { backoff } from '../../../jobs/retry.js';
-import { ApiError, isAnswer, type Api } from './api.js';
+import { ApiError, isAnswer, type Api } from '../../../kubernetes/api.js';
 import { LogPosition } from './log-position.js';
 import type { KubePod } from './objects.js';
 

@@ -7,8 +7,8 @@ import { setMaxListeners } from 'node:events';
 import { request as requestByHttp, type IncomingMessage } from 'node:http';
 import { request as requestByHttps, type RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
-import type { Clock } from '../../../clock.js';
-import { DrayError } from '../../../jobs/errors.js';
+import type { Clock } from '../clock.js';
+import { DrayError } from '../jobs/errors.js';
 
 export type Query = Readonly<Record<string, string>>;
 
