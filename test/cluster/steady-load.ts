@@ -64,7 +64,8 @@ export class SteadyLoad {
   #trouble: unknown;
 
   constructor(options: LoadOptions) {
-    this.#options = { perSecond: 10, seconds: 0.3, ...options };
+    const { url, key, perSecond = 10, seconds = 0.3 } = options;
+    this.#options = { url, key, perSecond, seconds };
     this.#running = this.#run();
   }
 
