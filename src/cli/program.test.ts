@@ -127,6 +127,7 @@ describe('a server', () => {
         share: '0.5',
         list: 'x.js',
         string: 'x',
+        json: '[]',
         name: 'x',
       };
       for (const { name, flag, type, values, schemes } of options.filter(({ modes }) =>

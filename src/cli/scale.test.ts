@@ -162,7 +162,9 @@ describe('dray scale explain', () => {
     app = Fastify();
     app.setValidatorCompiler(TypeBoxValidatorCompiler);
     app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, systemClock));
-    scalingRoutes(app, { scaling: () => Promise.resolve(plan) });
+    const other = { kind: 'unknown', reason: 'of this pool nothing is known' } as const;
+    const plans = new Map([['default', plan], ['gpu', other] as const]);
+    scalingRoutes(app, { scaling: () => Promise.resolve(plans) });
     const server = await app.listen({ host: '127.0.0.1', port: 0 });
     const written = { out: '', err: '' };
     const stream = (name: 'out' | 'err') => ({ write: (text: string) => ((written[name] += text), true) });
@@ -229,6 +231,17 @@ describe('dray scale explain', () => {
       drain_target: 5,
       slo: 1,
     });
+  });
+
+  it('asks for the pool that is named', async () => {
+    const { code, err } = await run(busy, '--pool', 'gpu');
+    expect(err).toContain('of this pool nothing is known');
+    expect(code).toBe(1);
+  });
+
+  it('names the pools that there are where the asked one is none of them', async () => {
+    const { err } = await run(busy, '--pool', 'cpu');
+    expect(err).toContain('there is no pool "cpu"; there are default, gpu');
   });
 
   it('ends with 1 and says what to do where the scale is unknown', async () => {

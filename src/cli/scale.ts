@@ -15,15 +15,21 @@ import { formatDuration, shorten } from './format.js';
 import { grid, type Look } from './table.js';
 import { print, printJson } from './terminal.js';
 
+interface ExplainOptions extends CommonOptions {
+  readonly pool?: string;
+}
+
 export function addScale(program: Command, context: Context, handle: Handle): void {
   const scale = program.command('scale').description('look at how many workers there should be');
   withCommonOptions(scale.command('explain'))
     .description('how many workers are wanted, and by which of the terms')
-    .action((options: CommonOptions) => handle(options.json === true, () => explain(options, context)));
+    .option('--pool <name>', 'of which pool (default: default)')
+    .action((options: ExplainOptions) => handle(options.json === true, () => explain(options, context)));
 }
 
-async function explain(options: CommonOptions, context: Context): Promise<ExitCode> {
-  const scale = await clientOf(context, options).scale();
+async function explain(options: ExplainOptions, context: Context): Promise<ExitCode> {
+  const { pool } = options;
+  const scale = await clientOf(context, options).scale(pool === undefined ? {} : { pool });
   const { out } = context.terminal;
   if (options.json) printJson(out, scale);
   else print(out, options.quiet ? headline(scale) : explainScale(scale, lookOf(context)));

@@ -33,6 +33,7 @@ const values = {
   list: '<list>',
   name: '<name>',
   string: '<text>',
+  json: '<json>',
   address: '<address>',
   switch: '',
 } as const;

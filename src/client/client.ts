@@ -315,9 +315,10 @@ export class DrayClient<Tasks extends TaskMap<Tasks> = BuiltInTasks> {
     return (await this.#caller.repeat<{ workers: Worker[] }>(call, options)).workers;
   }
 
-  /** How many workers there should be, and every term of the figure; `scale-unknown` where that is not known. */
-  scale(options: CallOptions = {}): Promise<WorkerScale> {
-    return this.#caller.repeat({ method: 'GET', path: 'desired-worker-scale' }, options);
+  /** How many workers a pool should have, and every term of the figure; `scale-unknown` where that is not known. */
+  scale({ pool, ...options }: CallOptions & { readonly pool?: string } = {}): Promise<WorkerScale> {
+    const query = pool === undefined ? '' : `?pool=${encodeURIComponent(pool)}`;
+    return this.#caller.repeat({ method: 'GET', path: `desired-worker-scale${query}` }, options);
   }
 
   #submit<T>(path: string, body: StreamedBody | BytesBody, options: SubmitOptions): Promise<T> {

@@ -13,7 +13,8 @@ import { mstcProjection } from '../doors/mstc/address.js';
 import type { Engine } from '../engine/engine.js';
 import { openSqliteEngine } from '../engine/sqlite/index.js';
 import { Metrics } from '../http/metrics.js';
-import { limits, scaling } from '../jobs/limits.js';
+import { limits } from '../jobs/limits.js';
+import { defaultPool } from '../jobs/pools.js';
 import type { TaskRegistry } from '../tasks/registry.js';
 import type { TaskLog } from '../tasks/task.js';
 import { openAccess, type Doorkeeper } from './access.js';
@@ -106,7 +107,7 @@ async function startOn(params: {
     log,
     policy: {
       slotsPerWorker: 1,
-      utilisation: scaling.utilisation,
+      utilisation: config.utilisation,
       drainTarget: config.drainTarget,
       slo: config.slo,
       min: config.minExecutors,
@@ -120,7 +121,7 @@ async function startOn(params: {
   });
   const shared = {
     workers: () => Promise.resolve(workers.info()),
-    scaling: () => Promise.resolve(autoscaler.plan()),
+    scaling: () => Promise.resolve(new Map([[defaultPool, autoscaler.plan()]])),
   };
   const metrics = new Metrics({ clock, shared: { ...shared, counts: () => engine.counts() } });
   const reconciler = new Reconciler({ engine, clock, log });

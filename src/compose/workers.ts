@@ -1,4 +1,5 @@
 /** The workers of a process: one whose slots are executors, one for inline tasks, and one for each that has its own slots. */
+import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { BlobStore } from '../blobs/blob-store.js';
 import type { Clock } from '../clock.js';
@@ -14,11 +15,14 @@ import { InlineRunner } from '../worker/inline-runner.js';
 import { Worker, type EndedRun, type WorkerOptions } from '../worker/worker.js';
 import type { ExecutorConfig } from './executor.js';
 import { taskLog } from './logger.js';
+import { servedTypes } from './pools.js';
 
 export interface Workers {
   /** The one whose slots are executors. It works only where it serves a type. */
   readonly executors: Worker;
   readonly healthy: boolean;
+  /** How many of their slots have a job. */
+  readonly busy: number;
   info(): readonly WorkerView[];
   start(): void;
   /** See Worker.stop. */
@@ -66,16 +70,16 @@ export function createWorkers(params: {
     graceMs: leases.cancelGrace,
     clock,
   };
-  // Asked for by name, a type that no task runs is an error.
-  const served = config.types.length === 0 ? tasks.types : config.types.map((type) => tasks.get(type).type);
+  const served = servedTypes(config, tasks);
   const servedOf = (kind: { inline: boolean }) => tasks.typesOf(kind).filter((type) => served.includes(type));
   const types = servedOf({ inline: false });
+  const drainGraceMs = 1_000 * config.drainGrace;
   const executors = create({
     id,
     types,
     slots: config.minExecutors,
     cores,
-    drainGraceMs: leases.drainGrace,
+    drainGraceMs,
     createRunner: () => new Executor(executorOptions),
   });
   const host = { tasks, blobs, clock, memoryLimit: memory };
@@ -90,7 +94,7 @@ export function createWorkers(params: {
       types: params.types,
       slots: params.slots,
       cores: 1,
-      drainGraceMs: params.resumes ? 0 : leases.drainGrace,
+      drainGraceMs: params.resumes ? 0 : drainGraceMs,
       createRunner: () => new InlineRunner({ host, graceMs: leases.cancelGrace }),
     });
   const inlineTypes = servedOf({ inline: true });
@@ -107,7 +111,10 @@ export function createWorkers(params: {
     get healthy() {
       return all.every(({ healthy }) => healthy);
     },
-    info: () => all.map((worker) => worker.info()),
+    get busy() {
+      return all.reduce((sum, { busy }) => sum + busy, 0);
+    },
+    info: () => all.map((worker) => ({ ...worker.info(), process: id, host: hostname(), pool: config.pool })),
     start: () => all.forEach((worker) => worker.start()),
     stop: async (options) => {
       await Promise.all(all.map((worker) => worker.stop(options)));

@@ -12,10 +12,15 @@ export const configFileOption = {
 /**
  * The values by option name, as text.
  *
+ * @param json the names of those whose value may be any JSON.
  * @throws DrayError `invalid-request` where the file cannot be read, is no JSON object, or has a key that is not
  * in `names`: a typing error is not silently ignored.
  */
-export function readConfigFile(path: string, names: readonly string[]): ReadonlyMap<string, string> {
+export function readConfigFile(
+  path: string,
+  names: readonly string[],
+  json: readonly string[] = [],
+): ReadonlyMap<string, string> {
   const refuse = (what: string, cause?: unknown): never => {
     throw new DrayError('invalid-request', `${path}: ${what}`, { field: 'config', cause });
   };
@@ -31,6 +36,8 @@ export function readConfigFile(path: string, names: readonly string[]): Readonly
   return new Map(
     Object.entries(content as Record<string, unknown>).map(([key, value]) => {
       if (!names.includes(key)) return refuse(`"${key}" is not an option; there are ${names.join(', ')}`);
+      if (json.includes(key) && typeof value === 'object' && value !== null)
+        return [key, JSON.stringify(value)] as const;
       const parts: unknown[] = Array.isArray(value) ? value : [value];
       if (parts.every(isPlain)) return [key, parts.join(',')] as const;
       return refuse(`"${key}" must be a text, a number, true or false, or a list of them`);

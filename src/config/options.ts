@@ -8,7 +8,17 @@ import { kubernetesOptions, type KubernetesConfig } from './kubernetes-options.j
 export type Mode = 'serve' | 'api' | 'worker' | 'controller';
 
 type OptionType =
-  'string' | 'integer' | 'number' | 'bytes' | 'duration' | 'share' | 'list' | 'name' | 'switch' | 'address';
+  | 'string'
+  | 'integer'
+  | 'number'
+  | 'bytes'
+  | 'duration'
+  | 'share'
+  | 'list'
+  | 'name'
+  | 'switch'
+  | 'address'
+  | 'json';
 
 export interface Option {
   /** camelCase: the key in Config and in the file. */
@@ -45,6 +55,7 @@ export interface Config extends ContainerConfig, KubernetesConfig {
   readonly inlineSlots: number;
   readonly drainTarget: number;
   readonly slo: number;
+  readonly drainGrace: number;
   readonly simulate: number;
   readonly executorMemory: number;
   readonly bodyLimit: number;
@@ -66,9 +77,13 @@ export interface Config extends ContainerConfig, KubernetesConfig {
   readonly allowBuckets: readonly string[];
   readonly queuePrefix: string;
   readonly types: readonly string[];
+  /** JSON, or the path of a file with it: compose/pools.ts reads it. */
+  readonly pools: string | undefined;
+  readonly pool: string;
   readonly slotsPerWorker: number | undefined;
   readonly minWorkers: number;
   readonly maxWorkers: number;
+  readonly utilisation: number;
   readonly startEndState: string | undefined;
   readonly healthPort: number;
 }
@@ -205,6 +220,17 @@ export const options: readonly Option[] = [
     min: 0.1,
     max: 86_400,
     doc: 'while a job has waited longer than this, there should be one more executor, or worker, than there is',
+  },
+  {
+    name: 'drainGrace',
+    flag: '--drain-grace',
+    variable: 'DRAY_DRAIN_GRACE',
+    modes: computing,
+    type: 'duration',
+    default: '30s',
+    min: 0,
+    max: 86_400,
+    doc: 'after SIGTERM, what runs may end within this time; the rest goes back to the queue, and that costs no attempt',
   },
   {
     name: 'simulate',

@@ -14,7 +14,7 @@ export type Value = string | number | boolean | readonly string[];
 export function parseValue(option: Option, text: string): Value {
   if (option.values?.includes(text) === false)
     throw refusal(option, text, `one of ${option.values.join(', ')}`);
-  if (option.type === 'string') return text;
+  if (option.type === 'string' || option.type === 'json') return text;
   if (option.type === 'list') return Object.freeze(parseList(text));
   const value = parsers[option.type](text, option);
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = option;
@@ -40,6 +40,7 @@ function wanted({ type, schemes = [] }: Option, min: number, max: number): strin
     address: `an address of ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
     string: 'a text',
     list: 'a list',
+    json: 'JSON',
     name: '1 to 64 characters of A-Z a-z 0-9 . _ -',
   }[type];
 }

@@ -192,5 +192,6 @@ function valuesIn(file: string | undefined): ReadonlyMap<string, string> {
   return readConfigFile(
     file,
     options.map(({ name }) => name),
+    options.flatMap(({ name, type }) => (type === 'json' ? [name] : [])),
   );
 }

@@ -8,6 +8,7 @@ const schema = Compile(
     priority: Type.Optional(Type.Union([Type.Literal('high'), Type.Literal('low')])),
     size: Type.Optional(Type.Union([Type.Literal('all'), Type.Integer({ minimum: 1 })])),
     retry: Type.Optional(Type.Object({ attempts: Type.Integer({ minimum: 1 }) })),
+    none: Type.Optional(Type.Object({}, { additionalProperties: false })),
     runAt: Type.Optional(Type.String({ format: 'date-time' })),
   }),
 );
@@ -32,6 +33,10 @@ describe('what a schema has against a value', () => {
       path: 'runAt',
       message: 'must be a time with a zone, such as 2030-01-31T12:00:00Z',
     });
+  });
+
+  it('names a key that is not taken', () => {
+    expect(misfit({ none: { tries: 3 } })).toEqual({ path: 'none.tries', message: 'is not known' });
   });
 
   it('has the path of the first error', () => {

@@ -38,5 +38,6 @@ export function misfitOf(errors: readonly SchemaError[]): {
   }
   if (first.keyword === 'format' && 'format' in first.params && first.params.format === 'date-time')
     return { path, message: 'must be a time with a zone, such as 2030-01-31T12:00:00Z' };
+  if (first.keyword === 'boolean') return { path, message: 'is not known' }; // no other keys are taken here
   return { path, message: first.message ?? unknown };
 }

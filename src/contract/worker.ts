@@ -4,7 +4,12 @@ import { Type, type Static } from 'typebox';
 export const Worker = Type.Object(
   {
     id: Type.String(),
+    process: Type.String({
+      description: 'The name of its process, which may have several: for executors, for inline tasks.',
+    }),
     pid: Type.Integer(),
+    host: Type.String({ description: 'The name of the machine; in Kubernetes that of the pod.' }),
+    pool: Type.String({ description: 'The pool of workers that its process belongs to.' }),
     types: Type.Array(Type.String(), { description: 'The job types that it serves.' }),
     slots: Type.Integer({ description: 'Jobs that it can run at a time.' }),
     busy: Type.Integer(),

@@ -7,7 +7,7 @@ import type { Clock } from '../clock.js';
 import type { Worker } from '../contract/worker.js';
 import type { Engine } from '../engine/engine.js';
 import type { DrayError } from '../jobs/errors.js';
-import type { ScalingPlan } from '../jobs/scaling.js';
+import type { PoolPlans } from '../jobs/scaling.js';
 import type { TaskRegistry } from '../tasks/registry.js';
 import type { Access } from './access.js';
 import type { Metrics } from './metrics.js';
@@ -22,8 +22,8 @@ export interface Dependencies {
   readonly workers: () => Promise<readonly Worker[]>;
   /** False where the consume loop of a worker in this process has stopped moving. */
   readonly healthy: () => boolean;
-  /** The latest plan of the scaling rule; unknown where there is none that still holds. */
-  readonly scaling: () => Promise<ScalingPlan>;
+  /** The latest plans of the scaling rule; unknown where there is none that still holds. */
+  readonly scaling: () => Promise<PoolPlans>;
   readonly metrics: Metrics;
   /** The types of jobs whose end is told beyond this API too. */
   readonly projected: ReadonlySet<string>;

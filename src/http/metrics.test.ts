@@ -39,9 +39,10 @@ const known = planScale(
 );
 
 const executors = (...pids: readonly number[]) => pids.map((pid) => ({ pid, memory: 1 }));
+const of = (process: string) => ({ id: process, process, host: 'here', pool: 'default' });
 const workers: readonly Worker[] = [
-  { id: 'w1', pid: 1, types: [], slots: 3, busy: 1, executors: executors(2) },
-  { id: 'w2', pid: 3, types: [], slots: 2, busy: 2, executors: executors(4, 5) },
+  { ...of('w1'), pid: 1, types: [], slots: 3, busy: 1, executors: executors(2) },
+  { ...of('w2'), pid: 3, types: [], slots: 2, busy: 2, executors: executors(4, 5) },
 ];
 
 function metricsOf(sources: {
@@ -52,7 +53,7 @@ function metricsOf(sources: {
     shared: {
       counts: sources.read ?? (() => Promise.resolve([counts()])),
       workers: () => Promise.resolve(workers),
-      scaling: () => Promise.resolve((sources.scaling ?? (() => known))()),
+      scaling: () => Promise.resolve(new Map([['default', (sources.scaling ?? (() => known))()]])),
     },
     clock,
   });
@@ -108,7 +109,7 @@ describe('the metrics', () => {
   it('leave the wanted workers away while they are unknown, also after they were known', async () => {
     const plans = [unknown, known, unknown];
     const metrics = metricsOf({ scaling: () => plans.shift()! });
-    const wanted = async () => valueOf(await scrape(metrics), 'dray_desired_workers');
+    const wanted = async () => valueOf(await scrape(metrics), 'dray_desired_workers', { pool: 'default' });
     expect(await wanted()).toBeUndefined();
     expect(await wanted()).toBe(known.kind === 'known' ? known.desired : NaN);
     expect(await wanted()).toBeUndefined();

@@ -6,7 +6,7 @@ import { Registry, collectDefaultMetrics } from 'prom-client';
 import type { Clock } from '../clock.js';
 import type { Worker } from '../contract/worker.js';
 import type { EndedAttempt, TypeCounts } from '../engine/engine.js';
-import type { ScalingPlan } from '../jobs/scaling.js';
+import type { PoolPlans } from '../jobs/scaling.js';
 import { ClusterMetrics, type ClusterFigures } from './metrics/cluster.js';
 import { Histogram } from './metrics/histogram.js';
 import { QueueMetrics } from './metrics/queues.js';
@@ -31,7 +31,7 @@ export interface MetricsSources {
     readonly counts: () => Promise<readonly TypeCounts[]>;
     /** Of all processes. */
     readonly workers: () => Promise<readonly Worker[]>;
-    readonly scaling: () => Promise<ScalingPlan>;
+    readonly scaling: () => Promise<PoolPlans>;
   };
   /** Where the engine is one for several machines. */
   readonly cluster?: () => Promise<ClusterFigures>;
@@ -72,10 +72,10 @@ export class Metrics {
     const workers = this.#reading(shared.workers);
     const scaling = this.#reading(shared.scaling);
     this.#parts.push(async () => {
-      const [counted, all, plan] = await Promise.all([counts.read(), workers.read(), scaling.read()]);
+      const [counted, all, plans] = await Promise.all([counts.read(), workers.read(), scaling.read()]);
       return () => {
         queues.set(counted, this.#clock.now());
-        pool.set(all, plan);
+        pool.set(all, plans);
       };
     });
   }

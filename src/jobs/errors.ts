@@ -166,7 +166,7 @@ export const errorCatalogue = catalogue({
     status: 404,
     permanent: true,
     title: 'There is no such pool of workers',
-    help: 'Leave ?pool= out: the workers of this server are one pool.',
+    help: 'The detail names the pools that there are; --pools of the controller sets them. Without ?pool= it is the default one.',
   },
   'wrong-state': {
     status: 409,

@@ -48,9 +48,6 @@ export const limits = {
   history: 20,
 } as const;
 
-export const leases = { lease: 10_000, heartbeat: 3_000, cancelGrace: 2_000, drainGrace: 30_000 } as const;
-
-/** The share of its slots that a worker should have busy. */
-export const scaling = { utilisation: 0.8 } as const;
+export const leases = { lease: 10_000, heartbeat: 3_000, cancelGrace: 2_000 } as const;
 
 export { KiB, MiB, GiB };

@@ -45,6 +45,9 @@ export type ScalingPlan =
     }
   | { readonly kind: 'unknown'; readonly reason: string };
 
+/** Of each pool that there is, by its name. */
+export type PoolPlans = ReadonlyMap<string, ScalingPlan>;
+
 /** The formula's terms by which the figure is decided, as `decidedBy` takes them. */
 export interface DecisiveTerms {
   readonly need: number;

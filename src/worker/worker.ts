@@ -153,7 +153,8 @@ export class Worker {
     return this.#clock.monotonic() - this.#turnedAt < stuckMs && this.#failedStarts < tooManyFailedStarts;
   }
 
-  info(): WorkerView {
+  /** As it is by itself; whose it is, its process says. */
+  info(): Omit<WorkerView, 'process' | 'host' | 'pool'> {
     return {
       id: this.#options.id,
       pid: process.pid,

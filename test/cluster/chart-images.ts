@@ -1,7 +1,7 @@
 /** The images that tests give to the chart: those that the nodes can pull, or such as are made of this machine. */
 import { systemClock } from '../../src/clock.js';
 import { version } from '../../src/config/version.js';
-import { connect } from '../../src/tasks/container/kubernetes/api.js';
+import { connect } from '../../src/kubernetes/api.js';
 import { writeImages, type ImageOfLayers, type Layer } from '../support/image-archive.js';
 import { drayImageNames, drayImages, drayTag } from './dray-images.js';
 import { loadImage } from './load-image.js';

@@ -144,7 +144,7 @@ describe('/metrics', () => {
         async () => {
           const scale = await fetch(`${scaled.url}/desired-worker-scale`);
           const { desired_worker_scale: wanted } = (await scale.json()) as { desired_worker_scale?: number };
-          return { wanted, told: valueOf(await scrape(scaled), 'dray_desired_workers') };
+          return { wanted, told: valueOf(await scrape(scaled), 'dray_desired_workers', { pool: 'default' }) };
         },
         ({ wanted = 0, told }) => wanted > 1 && told === wanted,
       );

@@ -1,23 +1,27 @@
 /** `dray controller`: of several one leads; it keeps time for the jobs, keeps house, and says how many workers there should be. */
 import { Leader, type Duties } from '../../control/leader.js';
-import { Planner, staleMs, type PoolView } from '../../control/planner.js';
+import type { BeforeLower } from '../../control/plan-publisher.js';
 import { Projections } from '../../control/projections.js';
 import { Reconciler } from '../../control/reconciler.js';
 import { mstcProjection } from '../../doors/mstc/address.js';
 import { watchLiveness } from '../../engine/cluster/broker/liveness.js';
 import { startHealthServer } from '../../http/health.js';
 import { Metrics } from '../../http/metrics.js';
-import { scaling } from '../../jobs/limits.js';
-import type { ScalingPlan } from '../../jobs/scaling.js';
+import { containerType } from '../../tasks/container/index.js';
 import { startEndType } from '../../tasks/start-end.js';
 import { createRetention, diskOf } from '../housekeeping.js';
 import { createReplies } from '../mstc.js';
+import { checkTypes, readScaledPools, type ScaledPool } from '../pools.js';
 import { openStartEndState } from '../start-end-state.js';
 import type { RunningServer } from '../until-stopped.js';
 import { clusterFigures, sharedSources, type Deployment } from './deployment.js';
+import { createPlanners } from './scaling.js';
 
 export async function startControllerProcess(deployment: Deployment): Promise<RunningServer> {
-  const { config, engine, clock, log } = deployment;
+  const { config, engine, tasks, clock, log } = deployment;
+  const pools = readScaledPools(config);
+  // Container jobs are known to those that take and run them; of whether they do, a controller is told nothing.
+  checkTypes(pools, [...tasks.types, containerType]);
   const metrics = new Metrics({
     clock,
     shared: sharedSources(deployment),
@@ -28,7 +32,7 @@ export async function startControllerProcess(deployment: Deployment): Promise<Ru
     holder: deployment.process,
     clock,
     log,
-    begin: () => beginDuties(deployment),
+    begin: () => beginDuties(deployment, pools),
   });
   const health = await startHealthServer({
     host: config.host,
@@ -58,11 +62,13 @@ export async function startControllerProcess(deployment: Deployment): Promise<Ru
 }
 
 /** What only one controller does; for a moment two may. */
-function beginDuties(deployment: Deployment): Duties {
+function beginDuties(deployment: Deployment, pools: readonly ScaledPool[]): Duties {
   const { config, engine, blobs, blobFolder, clock, log } = deployment;
   const reconciler = new Reconciler({ engine, clock, log });
   const retention = createRetention({ ...deployment, disk: diskOf(blobs, blobFolder) });
-  const planner = createPlanner(deployment);
+  /** What is done before a pool is told to have fewer workers. */
+  const beforeLower: BeforeLower = () => Promise.resolve();
+  const planners = createPlanners(deployment, { pools, beforeLower });
   const startEnd = openStartEndState({
     address: config.startEndState,
     state: config.state,
@@ -78,7 +84,7 @@ function beginDuties(deployment: Deployment): Duties {
     clock,
     log,
   });
-  const services = [reconciler, retention, planner, projections];
+  const services = [reconciler, retention, ...planners, projections];
   for (const service of services) service.start();
   return {
     stop: async () => {
@@ -87,43 +93,4 @@ function beginDuties(deployment: Deployment): Duties {
       await replies.close();
     },
   };
-}
-
-function createPlanner({ config, engine, tasks, clock, log }: Deployment): Planner {
-  const { fleet } = engine;
-  // What executors do not run, inline tasks and types that no task runs any more, needs no worker.
-  const types = new Set(tasks.typesOf({ inline: false }));
-  const publish = (plan: ScalingPlan) => fleet.publishPlan({ plan, forMs: staleMs });
-  let trouble = '';
-  return new Planner({
-    engine: { counts: async () => (await engine.counts()).filter(({ type }) => types.has(type)) },
-    clock,
-    policy: {
-      utilisation: scaling.utilisation,
-      drainTarget: config.drainTarget,
-      slo: config.slo,
-      min: config.minWorkers,
-      max: config.maxWorkers,
-    },
-    pool: async (): Promise<PoolView> => {
-      const workers = (await fleet.workers()).filter((worker) =>
-        worker.types.some((type) => types.has(type)),
-      );
-      const slots = workers.reduce((sum, worker) => sum + worker.slots, 0);
-      return {
-        current: workers.length,
-        busy: workers.filter(({ busy }) => busy > 0).length,
-        slotsPerWorker: config.slotsPerWorker ?? Math.max(1, Math.round(slots / workers.length) || 1),
-      };
-    },
-    onPlan: async (plan) => {
-      await publish(plan);
-      trouble = '';
-    },
-    onTrouble: (reason) => {
-      if (trouble === '') log.warn('how many workers there should be is not known', { reason });
-      trouble = reason;
-      void publish({ kind: 'unknown', reason }).catch(() => undefined); // the plan before ends by itself
-    },
-  });
 }

@@ -116,10 +116,9 @@ export async function clusterFigures(
 
 /** What every process that is asked tells alike, for its metrics and its routes. */
 export function sharedSources({ engine }: Pick<Deployment, 'engine'>) {
-  const noPlan = { kind: 'unknown', reason: 'no controller has published a plan in the last 15 s' } as const;
   return {
     counts: () => engine.counts(),
     workers: () => engine.fleet.workers(),
-    scaling: async () => (await engine.fleet.plan()) ?? noPlan,
+    scaling: () => engine.fleet.plans(),
   };
 }

@@ -1,6 +1,7 @@
 /** What the processes of a deployment know of each other, kept in Redis. */
 import type { Worker } from '../../contract/worker.js';
-import type { ScalingPlan } from '../../jobs/scaling.js';
+import { defaultPool } from '../../jobs/pools.js';
+import type { PoolPlans, ScalingPlan } from '../../jobs/scaling.js';
 import type { RedisLink } from './redis.js';
 
 /** What the processes of a deployment know of each other. Kept in Redis; each entry but its name ends by itself. */
@@ -13,9 +14,15 @@ export interface Fleet {
   /** Makes the workers of one process known for the next `forMs`. */
   announce(params: { process: string; workers: readonly Worker[]; forMs: number }): Promise<void>;
   workers(): Promise<readonly Worker[]>;
-  publishPlan(params: { plan: ScalingPlan; forMs: number }): Promise<void>;
-  /** The latest plan that still holds. */
-  plan(): Promise<ScalingPlan | undefined>;
+  /** Makes the plan of a pool known for the next `forMs`, and for ever that there are these pools and no others. */
+  publishPlan(params: {
+    pool: string;
+    pools: readonly string[];
+    plan: ScalingPlan;
+    forMs: number;
+  }): Promise<void>;
+  /** The latest plans, of all pools; unknown where none still holds. */
+  plans(): Promise<PoolPlans>;
   /** The deployment's name, the same for all and as durable as its jobs; `otherwise` where it has none yet. */
   identity(params: { otherwise: string }): Promise<string>;
 }
@@ -33,6 +40,15 @@ return 1`;
 const name = `#!lua flags=allow-oom
 redis.call('SET', KEYS[1], ARGV[1], 'NX')
 return redis.call('GET', KEYS[1])`;
+
+const noPlan = { kind: 'unknown', reason: 'no controller has published a plan in the last 15 s' } as const;
+
+/** A process of an earlier version says nothing of pool and machine. */
+function readWorkers(process: string, json: string): Worker[] {
+  const host = process.slice(0, Math.max(0, process.indexOf(':')));
+  const said = JSON.parse(json) as (Omit<Worker, 'process' | 'host' | 'pool'> & Partial<Worker>)[];
+  return said.map((worker) => ({ process, host, pool: defaultPool, ...worker }));
+}
 
 export class RedisFleet implements Fleet {
   readonly #link: RedisLink;
@@ -71,22 +87,47 @@ export class RedisFleet implements Fleet {
       const known = await redis.mget(processes.map((process) => this.#name(`process:${process}`)));
       const gone = processes.filter((_, index) => known[index] === null);
       if (gone.length > 0) await redis.srem(this.#name('processes'), ...gone);
-      return known.flatMap((json) => (json == null ? [] : (JSON.parse(json) as Worker[])));
+      return known.flatMap((json, index) => (json == null ? [] : readWorkers(processes[index]!, json)));
     });
   }
 
-  async publishPlan({ plan, forMs }: { plan: ScalingPlan; forMs: number }): Promise<void> {
-    await this.#link.use((redis) => redis.set(this.#name('plan'), JSON.stringify(plan), 'PX', forMs));
+  async publishPlan(params: {
+    pool: string;
+    pools: readonly string[];
+    plan: ScalingPlan;
+    forMs: number;
+  }): Promise<void> {
+    const { pool, pools, plan, forMs } = params;
+    await this.#link.use(async (redis) => {
+      await Promise.all([
+        redis.set(this.#name('pools'), JSON.stringify(pools)),
+        redis.set(this.#planOf(pool), JSON.stringify(plan), 'PX', forMs),
+      ]);
+    });
   }
 
-  async plan(): Promise<ScalingPlan | undefined> {
-    const json = await this.#link.use((redis) => redis.get(this.#name('plan')));
-    return json === null ? undefined : (JSON.parse(json) as ScalingPlan);
+  async plans(): Promise<PoolPlans> {
+    return this.#link.use(async (redis) => {
+      const listed = await redis.get(this.#name('pools'));
+      const pools = listed === null ? [defaultPool] : (JSON.parse(listed) as string[]);
+      const known = await redis.mget(pools.map((pool) => this.#planOf(pool)));
+      return new Map(
+        pools.map((pool, index) => {
+          const json = known[index];
+          return [pool, json == null ? noPlan : (JSON.parse(json) as ScalingPlan)];
+        }),
+      );
+    });
   }
 
   async identity({ otherwise }: { otherwise: string }): Promise<string> {
     const known = await this.#link.use((redis) => redis.eval(name, 1, this.#name('deployment'), otherwise));
     return String(known);
+  }
+
+  /** That of the default pool has the name that it had when there were no others. */
+  #planOf(pool: string): string {
+    return this.#name(pool === defaultPool ? 'plan' : `plan:${pool}`);
   }
 
   #name(name: string): string {

@@ -170,9 +170,11 @@ export function renderWorkers(body, workers) {
       const busy = add(row, 'td', 'bars');
       const bar = add(busy, 'progress');
       const figure = add(busy, 'span', 'remark');
+      const pool = add(row, 'td');
       const executors = add(row, 'td', 'note');
       return (worker) => {
         setText(head, worker.id);
+        setText(pool, worker.pool);
         bar.max = Math.max(1, worker.slots);
         bar.value = worker.busy;
         setAttribute(bar, 'aria-label', 'busy slots');

@@ -3,10 +3,8 @@ import { Type } from 'typebox';
 import { Problem } from '../../contract/problem.js';
 import { WorkerScale } from '../../contract/scale.js';
 import { DrayError } from '../../jobs/errors.js';
+import { defaultPool } from '../../jobs/pools.js';
 import type { App, Dependencies } from '../dependencies.js';
-
-/** The one pool that there is: its workers serve every type. */
-const onlyPool = 'default';
 
 export function scalingRoutes(app: App, { scaling }: Pick<Dependencies, 'scaling'>): void {
   // As its clients ask for it and as others do: nobody is redirected.
@@ -23,13 +21,13 @@ export function scalingRoutes(app: App, { scaling }: Pick<Dependencies, 'scaling
         },
       },
       async (request): Promise<WorkerScale> => {
-        const { pool = onlyPool } = request.query;
-        if (pool !== onlyPool) {
-          throw new DrayError('pool-not-found', `there is no pool "${pool}", only "${onlyPool}"`, {
-            field: 'query.pool',
-          });
+        const { pool = defaultPool } = request.query;
+        const plans = await scaling();
+        const plan = plans.get(pool);
+        if (!plan) {
+          const message = `there is no pool "${pool}"; there are ${[...plans.keys()].join(', ')}`;
+          throw new DrayError('pool-not-found', message, { field: 'query.pool' });
         }
-        const plan = await scaling();
         if (plan.kind === 'unknown') throw new DrayError('scale-unknown', plan.reason);
         const { desired, need, snapshot, policy } = plan;
         return {

@@ -142,6 +142,25 @@ describe.skipIf(!canStart())('cluster engines of several processes', () => {
     );
   });
 
+  test('have one plan for each pool, and know which pools there are', async () => {
+    const unknown = expect.objectContaining({ kind: 'unknown' }) as object;
+    expect([...(await other.fleet.plans())]).toEqual([['default', unknown]]);
+    const plan = { kind: 'unknown', reason: 'as it was told' } as const;
+    const pools = ['default', 'gpu'];
+    await one.fleet.publishPlan({ pool: 'gpu', pools, plan, forMs: 60_000 });
+    expect([...(await other.fleet.plans())]).toEqual([
+      ['default', unknown],
+      ['gpu', plan],
+    ]);
+    await one.fleet.publishPlan({ pool: 'gpu', pools, plan: { ...plan, reason: 'brief' }, forMs: 1 });
+    await eventually(
+      () => other.fleet.plans(),
+      (plans) => plans.has('gpu') && JSON.stringify(plans.get('gpu')).includes('no controller has published'),
+    );
+    await one.fleet.publishPlan({ pool: 'default', pools: ['default'], plan, forMs: 60_000 });
+    expect([...(await other.fleet.plans())]).toEqual([['default', plan]]);
+  });
+
   test('have one name, which lasts', async () => {
     const names = await Promise.all(
       [one, other].map(({ fleet }, at) => fleet.identity({ otherwise: `${at}` })),

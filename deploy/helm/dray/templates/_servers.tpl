@@ -50,6 +50,22 @@
 {{- .Values.apiKeys.existingSecret | default (printf "%s-api-key" (include "dray.fullname" .)) -}}
 {{- end }}
 
+{{- /* Where containers may have their buckets. (the root) */ -}}
+{{- define "dray.bucketHosts" -}}
+{{- $own := .Values.containers.ownS3 | ternary (list (printf "%s-s3:9000" (include "dray.fullname" .))) list -}}
+{{- concat $own .Values.containers.bucketHosts | uniq | join "," -}}
+{{- end }}
+
+{{- /* The Secret of their variables, where there is one. (the root) */ -}}
+{{- define "dray.containerSecret" -}}
+{{- if .Values.containers.ownS3 }}{{ include "dray.fullname" . }}-s3{{ else }}{{ .Values.containers.existingSecret }}{{ end -}}
+{{- end }}
+
+{{- /* The Secret with what it takes to list their buckets, where there is one. (the root) */ -}}
+{{- define "dray.bucketSecret" -}}
+{{- if and .Values.containers.enabled .Values.containers.ownS3 }}{{ include "dray.fullname" . }}-buckets{{ else }}{{ .Values.containers.bucketCredentialsSecret }}{{ end -}}
+{{- end }}
+
 {{- /* Servers that are neither ours nor wholly somebody else's: no pod could start, and only its events would say why. */ -}}
 {{- define "dray.validateServers" -}}
 {{- range list "redis" "rabbitmq" }}
@@ -71,6 +87,17 @@
 {{- fail "s3.external.existingSecret is empty: name the Secret that has AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or give serviceAccount.annotations the role that may use the bucket)." }}
 {{- end }}
 {{- end }}
+{{- with .Values.containers }}
+{{- if .ownS3 }}
+{{- if not $.Values.s3.enabled }}
+{{- fail "containers.ownS3 is true, and s3.enabled is false: name your own Secrets in containers.existingSecret and containers.bucketCredentialsSecret instead." }}
+{{- else if or .existingSecret .bucketCredentialsSecret }}
+{{- fail "containers.ownS3 is true, and gives containers their Secrets: leave out containers.existingSecret and containers.bucketCredentialsSecret." }}
+{{- else if and .namespace (ne .namespace $.Release.Namespace) }}
+{{- fail (printf "containers.ownS3 is true, and its Secret cannot be read in the namespace %s: leave out containers.namespace, or name Secrets that are there." .namespace) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- /* Bytes of a quantity such as 1Gi, 1.5Gi, 500M or 1073741824. */ -}}
@@ -83,28 +110,15 @@
 {{- end }}
 
 {{- /* What their pods have in common. (dict "root" $ "user" 999) */ -}}
-{{- define "dray.serverPodSecurity" -}}
+{{- define "dray.serverPod" -}}
+{{- $user := dict "runAsUser" .user "runAsGroup" .user "fsGroup" .user -}}
 # Nothing in it speaks to Kubernetes.
 automountServiceAccountToken: false
 enableServiceLinks: false
-securityContext:
-  runAsNonRoot: true
-  runAsUser: {{ .user }}
-  runAsGroup: {{ .user }}
-  fsGroup: {{ .user }}
-  # A volume with many files is not gone through at each start.
-  fsGroupChangePolicy: OnRootMismatch
-  seccompProfile: { type: RuntimeDefault }
 {{- with .root.Values.image.pullSecrets }}
 imagePullSecrets: {{ toJson . }}
 {{- end }}
-{{- end }}
-
-{{- define "dray.serverContainerSecurity" -}}
-securityContext:
-  allowPrivilegeEscalation: false
-  readOnlyRootFilesystem: true
-  capabilities: { drop: [ALL] }
+securityContext: {{- merge $user (include "dray.podSecurity" .root | fromYaml) | toYaml | nindent 2 }}
 {{- end }}
 
 {{- /* The volume `data` where nothing is kept: the pod's own. (the server's values) */ -}}

@@ -1,0 +1,32 @@
+/** How many workers each pool should have: what the leading controller works out and makes known. */
+import { PlanPublisher, type BeforeLower } from '../../control/plan-publisher.js';
+import { Planner } from '../../control/planner.js';
+import { viewOfPool } from '../../control/pool-view.js';
+import { scalingTypes } from '../../jobs/pools.js';
+import type { ScaledPool } from '../pools.js';
+import type { Deployment } from './deployment.js';
+
+/** One planner a pool. */
+export function createPlanners(
+  deployment: Deployment,
+  { pools, beforeLower }: { pools: readonly ScaledPool[]; beforeLower: BeforeLower },
+): readonly Planner[] {
+  const { engine, tasks, clock, log } = deployment;
+  const executed = tasks.typesOf({ inline: false });
+  const names = pools.map(({ name }) => name);
+  return pools.map(({ name: pool, policy, slotsPerWorker }) => {
+    const types = new Set(scalingTypes(pool, pools, executed));
+    const publisher = new PlanPublisher({
+      ...{ pool, pools: names, beforeLower, clock, log },
+      register: engine.fleet,
+    });
+    return new Planner({
+      engine: { counts: async () => (await engine.counts()).filter(({ type }) => types.has(type)) },
+      clock,
+      policy,
+      pool: async () => viewOfPool(await engine.fleet.workers(), { pool, types, slotsPerWorker }),
+      onPlan: (plan) => publisher.publish(plan),
+      onTrouble: (reason) => publisher.publishUnknown(reason),
+    });
+  });
+}
