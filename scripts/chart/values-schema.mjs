@@ -55,7 +55,12 @@ export function valuesSchema(options) {
           serviceAccount: text,
         }),
         ...servers,
-        networkPolicy: closed({ enabled: flag, apiFrom: is.peers, workerTo: is.peers }),
+        networkPolicy: closed({
+          enabled: flag,
+          apiFrom: is.peers,
+          workerTo: is.peers,
+          metricsFrom: is.peers,
+        }),
         serviceAccount: closed({ annotations: is.texts }),
         clusterDomain: is.someText,
         secrets: closed({ create: flag }),
