@@ -109,15 +109,18 @@ function installServices() {
   }
 }
 
-/** Runs containers for tests, and busybox is their image; without, or where it cannot run any, those are skipped. */
+/** Runs containers for tests; busybox is their image, and tini is in Dray's; without, or where it cannot run any, those are skipped. */
 function installPodman() {
-  if (succeeds('podman', ['--version']) && succeeds('busybox', ['true'])) return;
+  const there = ['podman --version', 'busybox true', 'tini --version'].every((words) =>
+    succeeds(words.split(' ')[0], words.split(' ').slice(1)),
+  );
+  if (there) return;
   if (process.platform !== 'linux' || process.getuid() !== 0 || !succeeds('apt-get', ['--version'])) {
-    say('no podman and static busybox found: the tests that run containers are skipped');
+    say('no podman, static busybox and tini found: the tests that run containers are skipped');
     return;
   }
-  say("installing Debian's podman, runc and busybox-static, for the tests that run containers");
-  const failure = installPackage('podman', 'runc', 'busybox-static');
+  say("installing Debian's podman, runc, busybox-static and tini, for the tests that run containers");
+  const failure = installPackage('podman', 'runc', 'busybox-static', 'tini');
   if (failure) say(`that did not work (${failure}): those tests are skipped`);
 }
 

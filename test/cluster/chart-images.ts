@@ -9,8 +9,10 @@ import { baseLayer, machineImage, tagOf } from './machine-image.js';
 import { serverImages } from './server-images.js';
 
 const { DRAY_TEST_REGISTRY, DRAY_TEST_TAG, DRAY_TEST_PULL, DRAY_TEST_LOAD_IMAGE } = process.env;
+/** Whether the nodes get others' images by themselves, rather than such as are made of this machine. */
+export const pulled = DRAY_TEST_PULL !== undefined || DRAY_TEST_LOAD_IMAGE === undefined;
 /** Of names that no registry has. */
-const nowhere = 'dray.test';
+export const nowhere = 'dray.test';
 
 /** Values of the chart: images that each node has, or can pull. */
 export interface ChartImages {
@@ -20,7 +22,8 @@ export interface ChartImages {
   readonly s3?: { readonly image: string };
 }
 
-interface Wanted {
+/** Images of one making. */
+export interface Wanted {
   readonly names: readonly string[];
   readonly make: (folder: string, base: Layer) => Promise<readonly ImageOfLayers[]>;
 }
@@ -44,7 +47,7 @@ async function find(): Promise<ChartImages> {
     wanted.push({ names, make: (folder, base) => drayImages(folder, base, names) });
   }
   const servers: Record<string, { readonly image: string }> = {};
-  if (DRAY_TEST_PULL === undefined && DRAY_TEST_LOAD_IMAGE !== undefined) {
+  if (!pulled) {
     for (const [server, recipe] of Object.entries(serverImages)) {
       const machine = recipe();
       const name = `${nowhere}/${server}:${tagOf(machine)}`;
@@ -55,6 +58,12 @@ async function find(): Promise<ChartImages> {
       });
     }
   }
+  await bringToNodes(wanted);
+  return { image, ...servers };
+}
+
+/** Makes and loads what the nodes lack. */
+export async function bringToNodes(wanted: readonly Wanted[]): Promise<void> {
   const present = await imagesOfNodes();
   const missing = wanted.filter(({ names }) => !names.every((name) => present.has(name)));
   if (missing.length > 0) {
@@ -65,7 +74,6 @@ async function find(): Promise<ChartImages> {
       return writeImages(folder, images);
     });
   }
-  return { image, ...servers };
 }
 
 /** Names that every node says it has. A node tells of its largest images, some seconds after it got them. */

@@ -17,8 +17,8 @@ export type Mode = 'metrics-api' | 'prometheus' | 'keda' | 'cpu' | 'off';
 export type Component = 'api' | 'controller' | 'worker' | 'redis' | 'rabbitmq' | 's3';
 
 export interface ReleaseOptions {
-  /** Over those that all tests have. */
-  readonly values?: object;
+  /** Over those that all tests have; of several the later ones win. */
+  readonly values?: object | readonly object[];
   /** Names of files in the chart's folder, which come before `values`. */
   readonly files?: readonly string[];
   /** By default `off`. */
@@ -40,8 +40,8 @@ export async function installRelease(options: ReleaseOptions = {}): Promise<Rele
     files: files.map((file) => join(chart, file)),
   });
   try {
-    const layers = [smallValues(persistent), images, { autoscaling: { mode } }, values];
-    await release.install(...layers);
+    const layers = [smallValues(persistent), images, { autoscaling: { mode } }];
+    await release.install(...layers, ...(Array.isArray(values) ? (values as object[]) : [values]));
     return release;
   } catch (error) {
     await release.cleanup();
