@@ -40,6 +40,7 @@ export interface Manifest {
     readonly labels: Readonly<Record<string, string>>;
   };
   readonly data?: Readonly<Record<string, string>>;
+  readonly stringData?: Readonly<Record<string, string>>;
   readonly rules?: unknown;
   readonly spec?: {
     readonly replicas?: number;
