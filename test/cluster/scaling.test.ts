@@ -36,7 +36,7 @@ describe.skipIf(noChart !== undefined)('workers', { timeout: 8 * minutes }, () =
     beforeAll(() => scaled.be('metrics-api'), 5 * minutes);
 
     test.concurrent('follow a burst', () => scaled.followBurst('metrics-api'));
-    test.concurrent.skipIf(!toZero)('come from none, and go to none', () =>
+    test.skipIf(!toZero)('come from none, and go to none', { concurrent: true }, () =>
       scaled.followFromNone('metrics-api'),
     );
 
