@@ -38,8 +38,10 @@ export interface Manifest {
     readonly name: string;
     readonly namespace?: string;
     readonly labels: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
   };
   readonly data?: Readonly<Record<string, string>>;
+  readonly stringData?: Readonly<Record<string, string>>;
   readonly rules?: unknown;
   readonly spec?: {
     readonly replicas?: number;
