@@ -40,6 +40,7 @@ export interface Manifest {
     readonly labels: Readonly<Record<string, string>>;
   };
   readonly data?: Readonly<Record<string, string>>;
+  readonly stringData?: Readonly<Record<string, string>>;
   readonly rules?: unknown;
   readonly spec?: {
     readonly replicas?: number;
@@ -73,9 +74,14 @@ export const hasHelm = ((): boolean => {
 
 /** @throws Error with what helm says. */
 export function render(values: object = {}, options: RenderOptions = {}): readonly Manifest[] {
+  return (loadAllYaml(renderText(values, options)) as (Manifest | null)[]).filter((one) => one !== null);
+}
+
+/** The same as helm writes it. */
+export function renderText(values: object = {}, options: RenderOptions = {}): string {
   const { status, stdout, stderr } = template(values, options);
   if (status !== 0) throw new Error(stderr);
-  return (loadAllYaml(stdout) as (Manifest | null)[]).filter((one) => one !== null);
+  return stdout;
 }
 
 /** What helm says to values that it does not take. @throws Error where it takes them. */
