@@ -46,7 +46,7 @@ describe.skipIf(noChart !== undefined)('a release under load', () => {
   let release: Release;
   beforeAll(async () => {
     release = await installRelease({ values: doubled });
-  }, 5 * minutes);
+  }, 8 * minutes);
   afterAll(() => release.cleanup(), 2 * minutes);
 
   it(
@@ -94,7 +94,7 @@ describe.skipIf(noChart !== undefined)('a release whose servers keep their data'
   let release: Release;
   beforeAll(async () => {
     release = await installRelease({ persistent: true });
-  }, 5 * minutes);
+  }, 8 * minutes);
   afterAll(() => release.cleanup(), 2 * minutes);
 
   it('is the same after an upgrade that changes nothing', { timeout: 4 * minutes }, async () => {
