@@ -8,6 +8,7 @@ import { anyOf, Bound, diskBound, queueBound, type Measure } from '../control/bo
 import type { Disk } from '../control/retention.js';
 import type { Engine } from '../engine/engine.js';
 import type { Dependencies } from '../http/dependencies.js';
+import { untilLeft } from '../http/leaving.js';
 import { buildServer } from '../http/server.js';
 import type { TaskRegistry } from '../tasks/registry.js';
 import type { Doorkeeper } from './access.js';
@@ -17,7 +18,7 @@ import { openMessages } from './mstc.js';
 
 export interface RunningApi {
   readonly url: string;
-  /** Takes no more requests; those under way have until a moment after `drained`. */
+  /** Takes no more requests after `leaveMs`; those under way have until a moment after `drained`. */
   stop(drained?: Promise<unknown>): Promise<void>;
 }
 
@@ -37,6 +38,8 @@ export async function startApi(
     doorkeeper: Doorkeeper;
     /** Of the store of the jobs, beside their number. */
     storeBounds: readonly Measure[];
+    /** How long it takes requests yet when it stops, in ms, while clients that keep connections take leave. */
+    leaveMs: number;
   },
 ): Promise<RunningApi> {
   const { engine, disk, clock, logger, config, doorkeeper } = params;
@@ -47,9 +50,11 @@ export async function startApi(
   });
   const room = new Bound({ clock, measure: diskBound(disk, config.minFree) });
   const jobsRefusal = () => room.refusal ?? queue.refusal;
+  const leaving = new AbortController();
   const app = await buildServer(
     {
       ...params,
+      leaving: leaving.signal,
       jobsRefusal,
       dataRefusal: () => room.refusal,
       bodyLimit: config.bodyLimit,
@@ -74,6 +79,8 @@ export async function startApi(
   await Promise.all([queue.start(), room.start()]);
   let messages: Awaited<ReturnType<typeof openMessages>>;
   const stop = async (drained: Promise<unknown> = Promise.resolve()): Promise<void> => {
+    leaving.abort();
+    await untilLeft(app, clock, params.leaveMs);
     const closed = app.close();
     const bounds = Promise.all([queue.stop(), room.stop(), messages?.close()]);
     await drained;

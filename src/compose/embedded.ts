@@ -145,6 +145,8 @@ async function startOn(params: {
     healthy: () => workers.healthy,
     storeBounds: [],
     projected: new Set(),
+    // Nobody stands in for it.
+    leaveMs: 0,
   });
   reconciler.start();
   workers.start();

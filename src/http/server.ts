@@ -13,6 +13,7 @@ import { DrayError } from '../jobs/errors.js';
 import { guard, refusalOf } from './access.js';
 import { takeBodies } from './body.js';
 import type { App, Dependencies, Door } from './dependencies.js';
+import { endConnections } from './leaving.js';
 import type { Metrics } from './metrics.js';
 import { sendProblem } from './problems.js';
 import { refuseClientError } from './raw-refusal.js';
@@ -70,6 +71,7 @@ export async function buildServer(
     logRequest(logger, request, reply);
   };
   app.addHook('onClose', () => slowClients.stop());
+  endConnections(app, dependencies.leaving);
   takeBodies(app);
   app.setValidatorCompiler(validator);
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));

@@ -28,10 +28,14 @@ export async function makeAuthority(params: { forMs: number; clock: Clock }): Pr
   });
 }
 
-/** @param params.names of the hosts that it is for; the first is its common name. */
+/**
+ * @param params.names of the hosts that it is for; the first is its common name.
+ * @param params.use what whoever has it may do with it: serve, or call (by default serve).
+ */
 export async function issueCertificate(params: {
   authority: KeyedCertificate;
   names: readonly string[];
+  use?: 'server' | 'client';
   forMs: number;
   clock: Clock;
 }): Promise<KeyedCertificate> {
@@ -42,7 +46,7 @@ export async function issueCertificate(params: {
     extensions: [
       { name: 'basicConstraints', critical: true, cA: false },
       { name: 'keyUsage', critical: true, digitalSignature: true, keyEncipherment: true },
-      { name: 'extKeyUsage', serverAuth: true },
+      { name: 'extKeyUsage', [params.use === 'client' ? 'clientAuth' : 'serverAuth']: true },
       { name: 'subjectAltName', altNames: params.names.map((value) => ({ type: 2, value })) },
     ],
   });
