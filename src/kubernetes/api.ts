@@ -75,15 +75,23 @@ export class Api {
     return `/api/v1/namespaces/${this.namespace}/pods${name && `/${name}`}`;
   }
 
+  secrets(name = ''): string {
+    return `/api/v1/namespaces/${this.namespace}/secrets${name && `/${name}`}`;
+  }
+
   async get<T>(path: string, query: Query = {}): Promise<T> {
     return (await this.#json('GET', path, { query })) as T;
   }
 
-  async create(path: string, object: unknown): Promise<void> {
-    await this.#json('POST', path, { body: object, type: 'application/json' });
+  /** @returns what has become of it: of a review, the answer. */
+  async create<T>(path: string, object: unknown): Promise<T> {
+    return (await this.#json('POST', path, { body: object, type: 'application/json' })) as T;
   }
 
-  /** By a merge patch: what is named is set, the rest stays. */
+  /**
+   * By a merge patch: what is named is set, the rest stays. One that names the object's `resourceVersion`, or its
+   * `uid`, is refused with 409 where it has another by now.
+   */
   async patch(path: string, change: unknown): Promise<void> {
     await this.#json('PATCH', path, { body: change, type: 'application/merge-patch+json' });
   }

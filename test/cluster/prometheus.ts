@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { loadAllYaml, loadYaml } from '@kubernetes/client-node';
 import { root } from '../support/sources.js';
 import { eventually } from '../support/eventually.js';
-import { prometheusImages } from './chart-images.js';
+import { prometheusImages } from './prometheus-images.js';
 import { chart, type Release } from './release.js';
 
 export interface TestPrometheus {
@@ -16,6 +16,7 @@ export interface TestPrometheus {
 }
 
 interface ServiceMonitor {
+  readonly kind: string;
   readonly metadata: { readonly name: string };
   readonly spec: {
     readonly selector: { readonly matchLabels: Readonly<Record<string, string>> };
@@ -54,7 +55,7 @@ export async function startPrometheus(release: Release): Promise<TestPrometheus>
     }),
     ...program(namespace, {
       name: 'adapter',
-      image: images.adapter,
+      image: images['prometheus-adapter'],
       args: [
         ...['--config=/config/adapter.json', '--secure-port=6443', '--cert-dir=/tmp'],
         ...['--prometheus-url=http://prometheus:9090', '--metrics-relist-interval=5s'],
@@ -103,10 +104,11 @@ export async function startPrometheus(release: Release): Promise<TestPrometheus>
 async function renderedMonitors(release: Release): Promise<readonly ServiceMonitor[]> {
   const enabled = ['--set', 'metrics.serviceMonitor.enabled=true', '--set', 'autoscaling.mode=prometheus'];
   const as = ['--kube-version', '1.34.0', '--api-versions', 'monitoring.coreos.com/v1/ServiceMonitor'];
-  const objects = loadAllYaml(await release.helm('template', release.name, chart, ...enabled, ...as));
+  const rendered = await release.helm('template', release.name, chart, ...enabled, ...as);
+  const objects = loadAllYaml(rendered) as ServiceMonitor[];
   const monitors = objects.filter(({ kind }) => kind === 'ServiceMonitor');
   if (monitors.length === 0) throw new Error('the chart renders no ServiceMonitor');
-  return monitors as unknown as readonly ServiceMonitor[];
+  return monitors;
 }
 
 function externalRules(): unknown {

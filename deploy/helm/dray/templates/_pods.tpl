@@ -47,13 +47,13 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 
-{{- /* A start may take its time, since servers may come later; from then on a process that hangs is started anew. */ -}}
+{{- /* A start may take five minutes, since servers may come later; from then on a process that hangs is started anew. */ -}}
 {{- define "dray.probes" -}}
 startupProbe:
   httpGet: { path: /healthz, port: {{ . }} }
   periodSeconds: 2
   timeoutSeconds: 5
-  failureThreshold: 60
+  failureThreshold: 150
 livenessProbe:
   httpGet: { path: /healthz, port: {{ . }} }
   periodSeconds: 10
