@@ -37,7 +37,7 @@ describe.skipIf(noChart !== undefined || !pythonIsReady())('a release for MSTC c
         api: { service },
         rabbitmq: { service },
         s3: { service },
-        options: { containerCpus: '0.1', containerMemory: '128m' },
+        options: { containerCpus: 0.1, containerMemory: '128m' },
         containers: { images: [image, bucketImage] },
       },
     });
