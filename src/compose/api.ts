@@ -22,8 +22,8 @@ export interface RunningApi {
   stop(drained?: Promise<unknown>): Promise<void>;
 }
 
-/** How long requests may still take once the jobs have drained, in ms. */
-const lingerMs = 2_000;
+/** How often connections are closed that have become idle while the others end, in ms. */
+const lookMs = 100;
 
 /** @throws where the address cannot be listened on; nothing is left open then. */
 export async function startApi(
@@ -40,6 +40,8 @@ export async function startApi(
     storeBounds: readonly Measure[];
     /** How long it takes requests yet when it stops, in ms, while clients that keep connections take leave. */
     leaveMs: number;
+    /** How long requests may still take then, once the jobs have drained, in ms. */
+    lingerMs: number;
   },
 ): Promise<RunningApi> {
   const { engine, disk, clock, logger, config, doorkeeper } = params;
@@ -85,10 +87,11 @@ export async function startApi(
     const bounds = Promise.all([queue.stop(), room.stop(), messages?.close()]);
     await drained;
     keyring.stop();
-    app.server.closeIdleConnections();
-    const cancelTimer = clock.after(lingerMs, () => app.server.closeAllConnections());
+    const cut = clock.after(params.lingerMs, () => app.server.closeAllConnections());
+    const idle = clock.every(lookMs, () => app.server.closeIdleConnections());
     await closed;
-    cancelTimer();
+    cut();
+    idle();
     await bounds;
   };
   try {

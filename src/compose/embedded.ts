@@ -147,6 +147,7 @@ async function startOn(params: {
     projected: new Set(),
     // Nobody stands in for it.
     leaveMs: 0,
+    lingerMs: 2_000,
   });
   reconciler.start();
   workers.start();

@@ -49,6 +49,7 @@ export async function buildServer(
     requestIdHeader: 'x-request-id',
     logController: new LogController({ disableRequestLogging: true }), // request-log.ts writes the lines
     forceCloseConnections: 'idle',
+    return503OnClosing: false, // what has come is answered as ever
     connectionTimeout: idleMs,
     http: {
       headersTimeout: patience.headerTimeout,

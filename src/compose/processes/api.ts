@@ -10,6 +10,8 @@ import { clusterFigures, sharedSources, type Deployment } from './deployment.js'
 
 /** Others go on: clients that are busy have sent a request on each of their connections within this time, in ms. */
 const leaveMs = 2_000;
+/** Uploads and downloads under way, in ms: Kubernetes kills what takes longer than its grace period of 45 s. */
+const lingerMs = 20_000;
 
 export async function startApiProcess(deployment: Deployment): Promise<RunningServer> {
   const { config, blobs, blobFolder, clock, logger } = deployment;
@@ -26,6 +28,7 @@ export async function startApiProcess(deployment: Deployment): Promise<RunningSe
     storeBounds: [memoryBound(() => deployment.engine.memory())],
     projected: new Set([startEndType]),
     leaveMs,
+    lingerMs,
   });
   let closing: Promise<void> | undefined;
   return {
