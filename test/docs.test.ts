@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { optionsPage } from '../src/config/options-page.js';
 import { errorCatalogue } from '../src/jobs/errors.js';
 import { errorsPage } from '../src/jobs/errors-page.js';
+import { transitions } from '../src/jobs/life-cycle.js';
 import { filesBelow, root, sourcesBelow } from './support/sources.js';
 
 const text = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -31,6 +32,14 @@ describe('the docs', () => {
     const product = sourcesBelow('src').filter(({ path }) => !path.endsWith('.test.ts'));
     const rooms = new Set(product.map(({ path }) => path.split('/')[1]!));
     for (const name of rooms) expect(text('ARCHITECTURE.md')).toContain(name);
+  });
+
+  it('draw the life cycle as its table has it', () => {
+    const arrows = [...text('docs/jobs.md').matchAll(/^ {4}([\w-]+) --> ([\w-]+)/gm)];
+    const named = (status: string): string => (status === 'running' ? 'in-progress' : status);
+    const drawn = arrows.map(([, from, to]) => `${named(from!)} -> ${named(to!)}`);
+    const rows = transitions.flatMap(({ from, to }) => from.map((status) => `${status} -> ${to}`));
+    expect(drawn.sort()).toEqual([...new Set(rows)].sort());
   });
 
   it('link only to files that are there', () => {

@@ -113,7 +113,11 @@ async function checkLeader({ fleet }: ClusterEngine): Promise<Verdict> {
 
 async function checkWorkers({ fleet }: ClusterEngine): Promise<Verdict> {
   const workers = await fleet.workers();
-  if (workers.length === 0) return wrong('none: no job is run', 'Start one: dray worker.');
+  if (workers.length === 0) {
+    const plans = [...(await fleet.plans()).values()];
+    const idle = plans.every((plan) => plan.kind === 'known' && plan.desired === 0);
+    return idle ? ok('none, and none is wanted') : wrong('none: no job is run', 'Start one: dray worker.');
+  }
   const sum = (of: (worker: (typeof workers)[number]) => number): number =>
     workers.reduce((total, worker) => total + of(worker), 0);
   return ok(`${workers.length}, with ${sum(({ busy }) => busy)} of ${sum(({ slots }) => slots)} slots busy`);

@@ -66,3 +66,16 @@ async function ready(api: Api): Promise<void> {
     }
   }
 }
+
+/** Where this machine and pods reach NodePorts. */
+export async function nodeAddress(api: Api): Promise<string> {
+  const { DRAY_TEST_NODE } = process.env;
+  if (DRAY_TEST_NODE !== undefined) return DRAY_TEST_NODE;
+  interface Node {
+    readonly status: { readonly addresses: readonly { readonly type: string; readonly address: string }[] };
+  }
+  const nodes = await api.list<Node>('/api/v1/nodes', '');
+  const [first] = nodes.flatMap(({ status }) => status.addresses.filter(({ type }) => type === 'InternalIP'));
+  if (!first) throw new Error('the nodes tell no address: set DRAY_TEST_NODE');
+  return first.address;
+}

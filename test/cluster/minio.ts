@@ -6,10 +6,10 @@ import { CreateBucketCommand, PutBucketPolicyCommand, PutObjectCommand, S3Client
 import { healthy, s3Program } from '../../scripts/services/s3.mjs';
 import { eventually } from '../support/eventually.js';
 import { writeArchive } from '../support/image-archive.js';
-import type { TestNamespace } from './cluster.js';
+import { nodeAddress, type TestNamespace } from './cluster.js';
 import { loadImage } from './load-image.js';
 
-const { DRAY_TEST_MINIO_IMAGE, DRAY_TEST_NODE } = process.env;
+const { DRAY_TEST_MINIO_IMAGE } = process.env;
 const image = DRAY_TEST_MINIO_IMAGE ?? 'dray.test/minio:1';
 const port = 9000;
 const labels = { app: 'minio' };
@@ -36,15 +36,19 @@ export async function startMinio({ name, api }: TestNamespace): Promise<ClusterS
     spec: { type: 'NodePort', selector: labels, ports: [{ port }] },
   });
   const service = await api.get<{ spec: { ports: { nodePort: number }[] } }>(`${services}/minio`);
-  const endpoint = `http://${DRAY_TEST_NODE ?? (await addressOfNode(api))}:${service.spec.ports[0]!.nodePort}`;
+  const endpoint = `http://${await nodeAddress(api)}:${service.spec.ports[0]!.nodePort}`;
   await eventually(() => healthy(endpoint), Boolean);
 
+  return bucketsAt({ endpoint, accessKey, secretKey });
+}
+
+/** @param place.endpoint scheme, host and port. */
+export function bucketsAt(place: Pick<ClusterS3, 'endpoint' | 'accessKey' | 'secretKey'>): ClusterS3 {
+  const { endpoint, accessKey, secretKey } = place;
   const credentials = { accessKeyId: accessKey, secretAccessKey: secretKey };
   const client = new S3Client({ endpoint, forcePathStyle: true, region: 'us-east-1', credentials });
   return {
-    endpoint,
-    accessKey,
-    secretKey,
+    ...place,
     makeBucket: async (Bucket) => {
       const resource = { Effect: 'Allow', Principal: '*', Resource: `arn:aws:s3:::${Bucket}/*` };
       const statement = [{ ...resource, Action: 's3:GetObject' }];
@@ -81,16 +85,6 @@ function podManifest(env: Readonly<Record<string, string>>): object {
       volumes: [{ name: 'tmp', emptyDir: {} }],
     },
   };
-}
-
-async function addressOfNode(api: TestNamespace['api']): Promise<string> {
-  interface Node {
-    readonly status: { readonly addresses: readonly { readonly type: string; readonly address: string }[] };
-  }
-  const { items } = await api.get<{ items: Node[] }>('/api/v1/nodes');
-  const [first] = items.flatMap(({ status }) => status.addresses.filter(({ type }) => type === 'InternalIP'));
-  if (!first) throw new Error('the nodes tell no address: set DRAY_TEST_NODE');
-  return first.address;
 }
 
 /** The program that the other tests start, with the libraries that it loads. */

@@ -11,11 +11,14 @@ export function createPlanners(
   deployment: Deployment,
   { pools, beforeLower }: { pools: readonly ScaledPool[]; beforeLower: BeforeLower },
 ): readonly Planner[] {
-  const { engine, tasks, clock, log } = deployment;
+  const { config, engine, tasks, clock, log } = deployment;
   const executed = tasks.typesOf({ inline: false });
   const names = pools.map(({ name }) => name);
-  return pools.map(({ name: pool, policy, slotsPerWorker }) => {
+  return pools.map(({ name: pool, policy, ...own }) => {
     const types = new Set(scalingTypes(pool, pools, executed));
+    // The option is a number of executors: what is inline has slots of its own, which its workers tell.
+    const inExecutors = executed.some((type) => types.has(type));
+    const slotsPerWorker = own.slotsPerWorker ?? (inExecutors ? config.slotsPerWorker : undefined);
     const publisher = new PlanPublisher({
       ...{ pool, pools: names, beforeLower, clock, log },
       register: engine.fleet,

@@ -1,0 +1,226 @@
+/**
+ * Prometheus and prometheus-adapter in a release's namespace, as its operator would run them: what is scraped is what
+ * the chart's ServiceMonitor selects, what becomes a metric of Kubernetes is by deploy/prometheus/adapter-values.yaml.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadAllYaml, loadYaml } from '@kubernetes/client-node';
+import { root } from '../support/sources.js';
+import { eventually } from '../support/eventually.js';
+import { prometheusImages } from './prometheus-images.js';
+import { chart, type Release } from './release.js';
+
+export interface TestPrometheus {
+  /** The cluster has no external metrics afterwards. */
+  close(): Promise<void>;
+}
+
+interface ServiceMonitor {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly spec: {
+    readonly selector: { readonly matchLabels: Readonly<Record<string, string>> };
+    readonly endpoints: readonly {
+      readonly port: string;
+      readonly path: string;
+      readonly interval: string;
+      /** Names the key of a Secret. */
+      readonly authorization?: object;
+    }[];
+  };
+}
+
+/** Of a program of one pod. */
+interface Program {
+  readonly name: string;
+  readonly image: string;
+  readonly args: readonly string[];
+  readonly port: number;
+  readonly ready: { readonly path: string; readonly scheme: 'HTTP' | 'HTTPS' };
+  /** Files in /config. */
+  readonly config: Readonly<Record<string, string>>;
+}
+
+export async function startPrometheus(release: Release): Promise<TestPrometheus> {
+  const { namespace, space } = release;
+  const [images, monitors] = await Promise.all([prometheusImages(), renderedMonitors(release)]);
+  const objects = [
+    ...program(namespace, {
+      name: 'prometheus',
+      image: images.prometheus,
+      args: ['--config.file=/config/prometheus.json', '--storage.tsdb.path=/tmp/data'],
+      port: 9090,
+      ready: { path: '/-/ready', scheme: 'HTTP' },
+      config: { 'prometheus.json': JSON.stringify(scraping(monitors, release)) },
+    }),
+    ...program(namespace, {
+      name: 'adapter',
+      image: images['prometheus-adapter'],
+      args: [
+        ...['--config=/config/adapter.json', '--secure-port=6443', '--cert-dir=/tmp'],
+        ...['--prometheus-url=http://prometheus:9090', '--metrics-relist-interval=5s'],
+      ],
+      port: 6443,
+      ready: { path: '/readyz', scheme: 'HTTPS' },
+      config: { 'adapter.json': JSON.stringify({ externalRules: externalRules() }) },
+    }),
+    ...rights(namespace),
+    {
+      apiVersion: 'apiregistration.k8s.io/v1',
+      kind: 'APIService',
+      metadata: { name: 'v1beta1.external.metrics.k8s.io' },
+      spec: {
+        ...{
+          group: 'external.metrics.k8s.io',
+          version: 'v1beta1',
+          groupPriorityMinimum: 100,
+          versionPriority: 100,
+        },
+        insecureSkipTLSVerify: true,
+        service: { name: 'adapter', namespace, port: 6443 },
+      },
+    },
+  ];
+  const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects });
+  const close = async (): Promise<void> => {
+    await release.kubectl(['delete', '--ignore-not-found', '--filename', '-'], { input: list });
+  };
+  try {
+    await release.kubectl(['apply', '--filename', '-'], { input: list });
+    await release.untilReady();
+    const figure = `/apis/external.metrics.k8s.io/v1beta1/namespaces/${namespace}/dray_desired_workers`;
+    await eventually(
+      () => space.api.get<{ items: object[] }>(figure).catch(() => ({ items: [] })),
+      ({ items }) => items.length > 0,
+    );
+    return { close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The chart makes them where the cluster has the operator's CRD; here they are only rendered. */
+async function renderedMonitors(release: Release): Promise<readonly ServiceMonitor[]> {
+  const enabled = ['--set', 'metrics.serviceMonitor.enabled=true', '--set', 'autoscaling.mode=prometheus'];
+  const as = ['--kube-version', '1.34.0', '--api-versions', 'monitoring.coreos.com/v1/ServiceMonitor'];
+  const rendered = await release.helm('template', release.name, chart, ...enabled, ...as);
+  const objects = loadAllYaml(rendered) as ServiceMonitor[];
+  const monitors = objects.filter(({ kind }) => kind === 'ServiceMonitor');
+  if (monitors.length === 0) throw new Error('the chart renders no ServiceMonitor');
+  return monitors;
+}
+
+function externalRules(): unknown {
+  const text = readFileSync(join(root, 'deploy/prometheus/adapter-values.yaml'), 'utf8');
+  return loadYaml<{ rules: { external: unknown } }>(text).rules.external;
+}
+
+/** What the operator of Prometheus makes of ServiceMonitors. */
+function scraping(monitors: readonly ServiceMonitor[], { namespace, key }: Release): object {
+  const meta = '__meta_kubernetes';
+  const copied = { namespace: `${meta}_namespace`, service: `${meta}_service_name`, pod: `${meta}_pod_name` };
+  const jobs = monitors.flatMap(({ metadata: { name }, spec: { selector, endpoints } }) => {
+    const chosen = Object.entries(selector.matchLabels).map(([label, value]) => ({
+      action: 'keep',
+      source_labels: [`${meta}_service_label_${label.replaceAll(/\W/g, '_')}`],
+      regex: value,
+    }));
+    return endpoints.map(({ port, path, interval, authorization }, index) => ({
+      job_name: `serviceMonitor/${name}/${index}`,
+      metrics_path: path,
+      scrape_interval: interval,
+      scrape_timeout: interval,
+      ...(authorization && { authorization: { credentials: key } }),
+      kubernetes_sd_configs: [{ role: 'endpointslice', namespaces: { names: [namespace] } }],
+      relabel_configs: [
+        ...chosen,
+        { action: 'keep', source_labels: [`${meta}_endpointslice_port_name`], regex: port },
+        ...Object.entries(copied).map(([to, from]) => ({ target_label: to, source_labels: [from] })),
+      ],
+    }));
+  });
+  return { scrape_configs: jobs };
+}
+
+function program(namespace: string, { name, image, args, port, ready, config }: Program): object[] {
+  const labels = { app: name };
+  const metadata = { name, namespace };
+  return [
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata },
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: config },
+    { apiVersion: 'v1', kind: 'Service', metadata, spec: { selector: labels, ports: [{ port }] } },
+    {
+      ...{ apiVersion: 'apps/v1', kind: 'Deployment', metadata },
+      spec: {
+        selector: { matchLabels: labels },
+        template: {
+          metadata: { labels },
+          spec: {
+            serviceAccountName: name,
+            terminationGracePeriodSeconds: 1,
+            securityContext: {
+              runAsNonRoot: true,
+              runAsUser: 1000,
+              seccompProfile: { type: 'RuntimeDefault' },
+            },
+            containers: [
+              {
+                ...{ name, image, args, imagePullPolicy: 'IfNotPresent', ports: [{ containerPort: port }] },
+                resources: { requests: { cpu: '50m', memory: '64Mi' } },
+                readinessProbe: { httpGet: { ...ready, port }, periodSeconds: 2 },
+                securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+                volumeMounts: [
+                  { name: 'config', mountPath: '/config' },
+                  { name: 'tmp', mountPath: '/tmp' },
+                ],
+              },
+            ],
+            volumes: [
+              { name: 'config', configMap: { name } },
+              { name: 'tmp', emptyDir: {} },
+            ],
+          },
+        },
+      },
+    },
+  ];
+}
+
+/** Prometheus looks up what it scrapes; the adapter asks the API server who asks it. */
+function rights(namespace: string): object[] {
+  const group = 'rbac.authorization.k8s.io';
+  const read = { verbs: ['get', 'list', 'watch'] };
+  const bind = (params: {
+    account: string;
+    kind: string;
+    role: string;
+    to: string;
+    within?: string;
+  }): object => ({
+    apiVersion: `${group}/v1`,
+    kind: params.within === undefined ? 'ClusterRoleBinding' : 'RoleBinding',
+    metadata: { name: params.to, ...(params.within !== undefined && { namespace: params.within }) },
+    roleRef: { apiGroup: group, kind: params.kind, name: params.role },
+    subjects: [{ kind: 'ServiceAccount', name: params.account, namespace }],
+  });
+  const [adapter, prometheus] = [{ account: 'adapter' }, { account: 'prometheus' }];
+  return [
+    {
+      apiVersion: `${group}/v1`,
+      kind: 'Role',
+      metadata: { name: 'prometheus', namespace },
+      rules: [
+        { apiGroups: [''], resources: ['pods', 'services', 'endpoints'], ...read },
+        { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], ...read },
+      ],
+    },
+    bind({ ...prometheus, kind: 'Role', role: 'prometheus', to: 'prometheus', within: namespace }),
+    bind({ ...adapter, kind: 'ClusterRole', role: 'view', to: 'adapter', within: namespace }),
+    bind({ ...adapter, kind: 'ClusterRole', role: 'system:auth-delegator', to: `${namespace}-adapter` }),
+    bind({
+      ...{ ...adapter, to: `${namespace}-adapter`, within: 'kube-system' },
+      ...{ kind: 'Role', role: 'extension-apiserver-authentication-reader' },
+    }),
+  ];
+}
