@@ -6,6 +6,11 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 
+const stepOf = (span) => [5, 10, 15, 20, 30, 60, 120].find((step) => span / step <= 12) ?? 300;
+const niceAbove = (value) =>
+  [4, 8, 20, 40, 80, 100, 200, 400, 600, 800, 1_000].find((nice) => nice >= value) ?? value;
+const round = (value) => Math.round(value * 10) / 10;
+
 const [, , from, to] = process.argv;
 if (from === undefined) {
   console.error('usage: node scripts/burst-picture.mjs recording.json [picture.svg]');
@@ -127,8 +132,3 @@ function range(first, last, step) {
     (_, index) => first + index * step,
   );
 }
-
-const stepOf = (span) => [5, 10, 15, 20, 30, 60, 120].find((step) => span / step <= 12) ?? 300;
-const niceAbove = (value) =>
-  [4, 8, 20, 40, 80, 100, 200, 400, 600, 800, 1_000].find((nice) => nice >= value) ?? value;
-const round = (value) => Math.round(value * 10) / 10;

@@ -225,7 +225,10 @@ function installPython() {
   const wanted = ['numpy\n', ...requirements.map((file) => readFileSync(file, 'utf8'))].join('');
   if (existsSync(interpreter) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   say('making .venv with numpy, locust and pika, for the tests of clients in Python and of the load test');
-  if (!existsSync(interpreter) && !succeeds('python3', ['-m', 'venv', venv])) {
+  const makeVenv = () => succeeds('python3', ['-m', 'venv', venv]);
+  // Debian has the module venv, but what it needs is another package.
+  const debian = process.platform === 'linux' && process.getuid() === 0 && succeeds('apt-get', ['--version']);
+  if (!existsSync(interpreter) && !makeVenv() && !(debian && !installPackage('python3-venv') && makeVenv())) {
     say('no virtual environment could be made (is python3-venv there?)');
     say('going on without: the tests of the Python client and of the load test are skipped');
     return;

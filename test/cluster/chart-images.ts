@@ -3,12 +3,14 @@ import { systemClock } from '../../src/clock.js';
 import { version } from '../../src/config/version.js';
 import { connect } from '../../src/kubernetes/api.js';
 import { writeImages, type ImageOfLayers, type Layer } from '../support/image-archive.js';
+import { bringBuilt, builtTag } from './built-images.js';
 import { drayImageNames, drayImages, drayTag } from './dray-images.js';
 import { loadImage } from './load-image.js';
 import { baseLayer, machineImage, tagOf } from './machine-image.js';
 import { serverImages } from './server-images.js';
 
-const { DRAY_TEST_REGISTRY, DRAY_TEST_TAG, DRAY_TEST_PULL, DRAY_TEST_LOAD_IMAGE } = process.env;
+const { DRAY_TEST_REGISTRY, DRAY_TEST_TAG, DRAY_TEST_BUILD, DRAY_TEST_PULL, DRAY_TEST_LOAD_IMAGE } =
+  process.env;
 /** Whether the nodes get others' images by themselves, rather than such as are made of this machine. */
 export const pulled = DRAY_TEST_PULL !== undefined || DRAY_TEST_LOAD_IMAGE === undefined;
 /** Of names that no registry has. */
@@ -41,14 +43,19 @@ export function chartImages(): Promise<ChartImages> {
 async function find(): Promise<ChartImages> {
   const wanted: Wanted[] = [];
   const image = { registry: DRAY_TEST_REGISTRY ?? nowhere, tag: DRAY_TEST_TAG ?? version };
-  if (DRAY_TEST_REGISTRY === undefined) {
+  const own = DRAY_TEST_REGISTRY === undefined && DRAY_TEST_BUILD === undefined;
+  if (own) {
     image.tag = drayTag();
     const names = drayImageNames(image.registry, image.tag);
     wanted.push({ names, make: (folder, base) => drayImages(folder, base, names) });
+  } else if (DRAY_TEST_REGISTRY === undefined) {
+    image.tag = builtTag();
+    await bringBuilt(image, DRAY_TEST_BUILD ?? '', await imagesOfNodes());
   }
   const servers: Record<string, { readonly image: string }> = {};
-  if (!pulled) {
-    for (const [server, recipe] of Object.entries(serverImages)) {
+  for (const [server, recipe] of Object.entries(serverImages)) {
+    // That of S3 is one of Dray's.
+    if (server === 's3' ? own : !pulled) {
       const machine = recipe();
       const name = `${nowhere}/${server}:${tagOf(machine)}`;
       servers[server] = { image: name };

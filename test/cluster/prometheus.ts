@@ -104,7 +104,8 @@ export async function startPrometheus(release: Release): Promise<TestPrometheus>
 async function renderedMonitors(release: Release): Promise<readonly ServiceMonitor[]> {
   const enabled = ['--set', 'metrics.serviceMonitor.enabled=true', '--set', 'autoscaling.mode=prometheus'];
   const as = ['--kube-version', '1.34.0', '--api-versions', 'monitoring.coreos.com/v1/ServiceMonitor'];
-  const objects: ServiceMonitor[] = loadAllYaml(await release.helm('template', release.name, chart, ...enabled, ...as));
+  const rendered = await release.helm('template', release.name, chart, ...enabled, ...as);
+  const objects = loadAllYaml(rendered) as ServiceMonitor[];
   const monitors = objects.filter(({ kind }) => kind === 'ServiceMonitor');
   if (monitors.length === 0) throw new Error('the chart renders no ServiceMonitor');
   return monitors;

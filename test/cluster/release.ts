@@ -11,7 +11,7 @@ import { run, type RunOptions } from './programs.js';
 import { isReady, untilReady, type Pod } from './readiness.js';
 
 export const chart = join(root, 'deploy/helm/dray');
-const readyMs = 150_000;
+const readyMs = 240_000;
 
 export type Mode = 'metrics-api' | 'prometheus' | 'keda' | 'cpu' | 'off';
 export type Component = 'api' | 'controller' | 'worker' | 'redis' | 'rabbitmq' | 's3';

@@ -40,7 +40,7 @@ describe.skipIf(noChart !== undefined)('a release whose pods go under load', () 
         workers: { defaults: { replicas: 2, slots: 3 } },
       },
     });
-  }, 5 * minutes);
+  }, 8 * minutes);
   afterAll(() => release.cleanup(), 2 * minutes);
 
   /** The controller that leads, else the oldest. */

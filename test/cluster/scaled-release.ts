@@ -12,16 +12,21 @@ export const most = 5;
 /** Of the pool `beside`, which has none while idle, and whose jobs hold their slot for a second. */
 const mostBeside = 3;
 
-const values = {
+const values = (scalesToZero: boolean) => ({
   workers: {
     defaults: { slots, drainTarget: '10s', drainGraceSeconds },
     pools: {
       default: { min: 1, max: most },
-      beside: { types: ['start-end'], min: 0, max: mostBeside, options: { simulate: '1s' } },
+      beside: {
+        types: ['start-end'],
+        min: scalesToZero ? 0 : 1,
+        max: mostBeside,
+        options: { simulate: '1s' },
+      },
     },
   },
   autoscaling: { scaleDownStabilizationSeconds: 15 },
-};
+});
 
 interface Following {
   /** Of the burst and its recording. */
@@ -34,7 +39,13 @@ interface Following {
 
 export class ScaledRelease {
   #release: Release | undefined;
+  readonly #values: object;
   readonly #recorders: Recorder[] = [];
+
+  /** @param scalesToZero whether the cluster lets an HPA have none. */
+  constructor(scalesToZero: boolean) {
+    this.#values = values(scalesToZero);
+  }
 
   get release(): Release {
     if (!this.#release) throw new Error('it is not installed yet');
@@ -44,7 +55,7 @@ export class ScaledRelease {
   /** Installed the first time, it goes from mode to mode then. */
   async be(mode: Mode, more: object = {}): Promise<void> {
     if (this.#release) await this.#release.upgrade({ autoscaling: { mode } }, more);
-    else this.#release = await installRelease({ values: [values, { autoscaling: { mode } }, more] });
+    else this.#release = await installRelease({ values: [this.#values, { autoscaling: { mode } }, more] });
   }
 
   record(pool: string): Recorder {
@@ -70,14 +81,14 @@ export class ScaledRelease {
   }
 
   /** A thousand jobs of a second within a minute, which a single worker would work on for four. */
-  followBurst(mode: Mode): Promise<Recorder> {
+  followBurst(mode: Mode): Promise<void> {
     const label = `${mode}-burst`;
     const submit = () => this.sleeps({ label, count: 1_000, over: 50, seconds: () => 1 });
     return this.follow({ name: `${mode}-1-${most}-1`, pool: 'default', min: 1, max: most, submit });
   }
 
   /** Jobs of a second for the pool that has no worker. */
-  followFromNone(mode: Mode): Promise<Recorder> {
+  followFromNone(mode: Mode): Promise<void> {
     const input = (index: number) => ({ start: `${index}`, end: 'over' });
     const burst = { label: `${mode}-from-none`, count: 100, seconds: 1, type: 'start-end', input };
     const submit = () => submitBurst(this.release, burst);
@@ -91,9 +102,17 @@ export class ScaledRelease {
   }
 
   /** From as few workers as the pool may have to as many, and back; nothing is lost, doubled or counted on the way. */
-  async follow({ name, pool, min, max, submit }: Following): Promise<Recorder> {
+  async follow(params: Following): Promise<void> {
+    const recorder = new Recorder(this.release, params.pool);
+    try {
+      await this.#follow(params, recorder);
+    } finally {
+      await recorder.stop();
+    }
+  }
+
+  async #follow({ name, min, max, submit }: Following, recorder: Recorder): Promise<void> {
     const { release } = this;
-    const recorder = this.record(pool);
     await recorder.until(haveSettledAt(min));
     const before = (await release.client().workers()).map(({ id }) => id);
     const burst = await submit();
@@ -105,7 +124,6 @@ export class ScaledRelease {
     console.log(`${name}: ${seconds ?? '?'} s from the first submit until a new worker computes`);
     expect(recorder.most(({ wanted }) => wanted)).toBe(max);
     expect(recorder.most(({ ready }) => ready)).toBe(max);
-    return recorder;
   }
 }
 

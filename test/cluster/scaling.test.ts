@@ -2,23 +2,28 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { ended, expectOnceEach, submitBurst } from './bursts.js';
-import { metricsOwner } from './metrics-owner.js';
+import { metricsOwner, scalesToZero } from './autoscaling-features.js';
 import { noChart } from './programs.js';
 import { absentPrograms } from './prometheus-images.js';
 import { startPrometheus, type TestPrometheus } from './prometheus.js';
 import { drainGraceSeconds, haveSettledAt, most, ScaledRelease, slots } from './scaled-release.js';
 
 const minutes = 60_000;
-const [owner, usage] =
+const [owner, usage, toZero] =
   noChart === undefined
-    ? await Promise.all([metricsOwner('external.metrics.k8s.io'), metricsOwner('metrics.k8s.io')])
-    : [];
+    ? await Promise.all([
+        metricsOwner('external.metrics.k8s.io'),
+        metricsOwner('metrics.k8s.io'),
+        scalesToZero(),
+      ])
+    : [undefined, undefined, false];
+if (noChart === undefined && !toZero) console.warn('skipped: the cluster lacks the feature HPAScaleToZero');
 if (owner !== undefined) console.warn(`skipped: ${owner} serves the cluster's external metrics`);
 if (absentPrograms.length > 0) console.warn(`skipped: ${absentPrograms.join(' and ')} are not on PATH`);
 if (noChart === undefined && usage === undefined) console.warn('skipped: the cluster has no metrics-server');
 
 describe.skipIf(noChart !== undefined)('workers', { timeout: 8 * minutes }, () => {
-  const scaled = new ScaledRelease();
+  const scaled = new ScaledRelease(toZero);
   const controllers = (replicas: number) =>
     scaled.release.kubectl([
       ...['scale', 'deployment', `${scaled.release.fullname}-controller`, `--replicas=${replicas}`],
@@ -30,9 +35,10 @@ describe.skipIf(noChart !== undefined)('workers', { timeout: 8 * minutes }, () =
   describe.skipIf(owner !== undefined)('by the figure that the controller serves', () => {
     beforeAll(() => scaled.be('metrics-api'), 5 * minutes);
 
-    test('follow a burst, from one and from none', async () => {
-      await Promise.all([scaled.followBurst('metrics-api'), scaled.followFromNone('metrics-api')]);
-    });
+    test.concurrent('follow a burst', () => scaled.followBurst('metrics-api'));
+    test.skipIf(!toZero)('come from none, and go to none', { concurrent: true }, () =>
+      scaled.followFromNone('metrics-api'),
+    );
 
     test('stay as they are while it is unknown, and follow it afterwards', async () => {
       const recorder = scaled.record('default');
