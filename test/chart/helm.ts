@@ -8,6 +8,7 @@ export const chart = join(root, 'deploy/helm/dray');
 
 export interface Container {
   readonly name: string;
+  readonly args?: readonly string[];
   readonly env: readonly { readonly name: string; readonly value?: string }[];
   readonly ports?: unknown;
   readonly resources: { readonly limits?: Readonly<Record<string, string | number>> };
