@@ -1,22 +1,27 @@
 // Installs what a fresh checkout lacks: the npm packages, a fast BLAS library, and with --python a virtual
 // environment with numpy, locust and pika, with --browser Chromium, with --services Redis, RabbitMQ, MinIO and a reader
-// of compose files, with --containers podman, with --kubernetes what checks manifests. Silent where nothing is missing. Only failing npm packages end it with an
-// error: everything works without the rest, only slower or less tested.
+// of compose files, with --containers podman, with --kubernetes what checks manifests, with --prometheus Prometheus and
+// its adapter for clusters that pull no images. Silent where nothing is missing. Only failing npm packages end it with
+// an error: everything works without the rest, only slower or less tested.
 import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readFileSync,
   readdirSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { missing } from './services/installation.mjs';
 import {
+  adapterModule,
   composeModule,
   composeReader,
   definitionModules,
@@ -32,7 +37,7 @@ const windows = process.platform === 'win32';
 
 /** @returns false where the packages are missing and could not be installed. */
 export function setup(wanted = {}) {
-  const { python, browser, services, containers, kubernetes } = wanted;
+  const { python, browser, services, containers, kubernetes, prometheus } = wanted;
   if (!packagesInstalled()) {
     say('installing the npm packages');
     const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {
@@ -51,6 +56,7 @@ export function setup(wanted = {}) {
   if (services) installServices();
   if (containers) installPodman();
   if (kubernetes) installManifestReader();
+  if (prometheus) installPrometheus();
   return true;
 }
 
@@ -165,6 +171,42 @@ function installManifestReader() {
   }
 }
 
+/** For tests on clusters whose nodes can pull no images: they are made of these two. */
+function installPrometheus() {
+  if (!succeeds('prometheus', ['--version']) && !existsSync(join(tools, 'prometheus'))) {
+    say("getting Debian's prometheus, for its tests");
+    inFolder((folder) => {
+      const unpack = 'apt-get download prometheus && dpkg-deb --extract prometheus_*.deb .';
+      const got = spawnSync('sh', ['-c', unpack], { cwd: folder, stdio: 'ignore', timeout: 300_000 });
+      if (got.status === 0) copyFileSync(join(folder, 'usr/bin/prometheus'), join(tools, 'prometheus'));
+      else say('that did not work: its tests are skipped');
+    });
+  }
+  const adapter = join(tools, 'prometheus-adapter');
+  if (succeeds('prometheus-adapter', ['--help']) || existsSync(adapter)) return;
+  const [module, version] = adapterModule;
+  say(`building ${module}, for its tests`);
+  inFolder((folder) => {
+    const command = `${module}/cmd/adapter`;
+    writeFileSync(join(folder, 'go.mod'), `module wrap\n\ngo 1.24.0\n\nrequire ${module} ${version}\n`);
+    writeFileSync(join(folder, 'wrap.go'), `//go:build tools\n\npackage wrap\n\nimport _ "${command}"\n`);
+    const build = 'go mod tidy && go build -ldflags "-s -w" -o "$1" "$2"';
+    const args = ['-c', build, 'sh', adapter, command];
+    const built = spawnSync('sh', args, { cwd: folder, stdio: 'ignore', timeout: 1_200_000 });
+    if (built.status !== 0) say('that did not work (is there Go 1.24 or later?): its tests are skipped');
+  });
+}
+
+function inFolder(action) {
+  mkdirSync(tools, { recursive: true });
+  const folder = mkdtempSync(join(tmpdir(), 'dray-setup-'));
+  try {
+    action(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 /** Once, into .tools: MinIO takes some three minutes on two cores, and seconds where Go has it in its cache. */
 function buildGo(program, module) {
   if (!succeeds('go', ['version'])) {
@@ -259,6 +301,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     services: wanted('services'),
     containers: wanted('containers'),
     kubernetes: wanted('kubernetes'),
+    prometheus: wanted('prometheus'),
   };
   if (!setup(options)) process.exitCode = 1;
 }

@@ -26,3 +26,6 @@ export const definitionModules = {
     'example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml',
   ],
 };
+
+/** Gives Kubernetes what Prometheus knows. Its commands can be built as a dependency alone, for what it replaces. */
+export const adapterModule = ['sigs.k8s.io/prometheus-adapter', 'v0.12.0'];

@@ -3,13 +3,13 @@ import { systemClock } from '../../src/clock.js';
 import { version } from '../../src/config/version.js';
 import { connect } from '../../src/kubernetes/api.js';
 import { writeImages, type ImageOfLayers, type Layer } from '../support/image-archive.js';
-import { bringBuilt, builtTag } from './built-images.js';
+import { loadArchives } from './archived-images.js';
 import { drayImageNames, drayImages, drayTag } from './dray-images.js';
 import { loadImage } from './load-image.js';
 import { baseLayer, machineImage, tagOf } from './machine-image.js';
 import { serverImages } from './server-images.js';
 
-const { DRAY_TEST_REGISTRY, DRAY_TEST_TAG, DRAY_TEST_BUILD, DRAY_TEST_PULL, DRAY_TEST_LOAD_IMAGE } =
+const { DRAY_TEST_REGISTRY, DRAY_TEST_TAG, DRAY_TEST_ARCHIVES, DRAY_TEST_PULL, DRAY_TEST_LOAD_IMAGE } =
   process.env;
 /** Whether the nodes get others' images by themselves, rather than such as are made of this machine. */
 export const pulled = DRAY_TEST_PULL !== undefined || DRAY_TEST_LOAD_IMAGE === undefined;
@@ -42,15 +42,13 @@ export function chartImages(): Promise<ChartImages> {
 
 async function find(): Promise<ChartImages> {
   const wanted: Wanted[] = [];
-  const image = { registry: DRAY_TEST_REGISTRY ?? nowhere, tag: DRAY_TEST_TAG ?? version };
-  const own = DRAY_TEST_REGISTRY === undefined && DRAY_TEST_BUILD === undefined;
+  let image = { registry: DRAY_TEST_REGISTRY ?? nowhere, tag: DRAY_TEST_TAG ?? version };
+  const own = DRAY_TEST_REGISTRY === undefined && DRAY_TEST_ARCHIVES === undefined;
+  if (DRAY_TEST_ARCHIVES !== undefined) image = await loadArchives(DRAY_TEST_ARCHIVES, await imagesOfNodes());
   if (own) {
     image.tag = drayTag();
     const names = drayImageNames(image.registry, image.tag);
     wanted.push({ names, make: (folder, base) => drayImages(folder, base, names) });
-  } else if (DRAY_TEST_REGISTRY === undefined) {
-    image.tag = builtTag();
-    await bringBuilt(image, DRAY_TEST_BUILD ?? '', await imagesOfNodes());
   }
   const servers: Record<string, { readonly image: string }> = {};
   for (const [server, recipe] of Object.entries(serverImages)) {

@@ -1,6 +1,7 @@
 /** Prometheus and its adapter for Kubernetes: images that nodes can pull, or of the programs that this machine has. */
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { tools } from '../../scripts/services/tools.mjs';
 import { bringToNodes, nowhere, pulled, type Wanted } from './chart-images.js';
 import { machineImage, tagOf, type MachineImage } from './machine-image.js';
 
@@ -13,11 +14,11 @@ const published: Readonly<Record<Program, string>> = {
     process.env['DRAY_TEST_ADAPTER_IMAGE'] ?? 'registry.k8s.io/prometheus-adapter/prometheus-adapter:v0.12.0',
 };
 
-/** What the images are made of and is not on PATH: then there are none. */
-export const absentPrograms = pulled ? [] : programs.filter((name) => onPath(name) === undefined);
+/** What the images are made of and `node scripts/setup.mjs --prometheus` gets: where it is not there, there are none. */
+export const absentPrograms = pulled ? [] : programs.filter((name) => found(name) === undefined);
 
-function onPath(name: string): string | undefined {
-  const folders = (process.env['PATH'] ?? '').split(delimiter);
+function found(name: string): string | undefined {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), tools];
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
 }
 
@@ -27,7 +28,7 @@ export async function prometheusImages(): Promise<Readonly<Record<Program, strin
   const names = { ...published };
   const wanted = programs.map((program): Wanted => {
     const recipe: MachineImage = {
-      programs: { [program]: onPath(program)! },
+      programs: { [program]: found(program)! },
       user: '1000:1000',
       entrypoint: [program],
     };
