@@ -27,7 +27,8 @@ const kinds = {
   },
   buildah: {
     probe: ['info'],
-    build: ['build', '--layers', ...format],
+    // The others leave nothing of a build that failed.
+    build: ['build', '--layers', '--force-rm', ...format],
     exists: (image) => ['inspect', '--type', 'image', image],
     save: (image, file) => ['push', image, `docker-archive:${file}:${image}`],
     push: (image) => ['push', ...format, image, `docker://${image}`],
