@@ -62,24 +62,28 @@ describe.skipIf(noChart !== undefined)('a release whose pods go under load', () 
     return figures.get('dray_cluster_leader')?.samples[0]?.labels['controller'];
   }
 
-  it.each(costs)('loses nothing when the pod of $component is $way', { timeout: 5 * minutes }, async (given) => {
-    const { component, way, cost } = given;
-    const load = new SteadyLoad(release);
-    await load.goesOn();
-    const { name, uid } = (await victim(component)).metadata;
-    await release.kubectl(['delete', 'pod', name, '--wait=false', ...ways[way]]);
-    await eventually(
-      () => release.pods(component),
-      (pods) => pods.every((pod) => pod.metadata.uid !== uid && isReady(pod)),
-    );
-    await release.untilReady();
-    await load.goesOn();
-    await load.stop();
-    const jobs = await load.ended();
-    console.log(`${component} ${way}:`, load.counted);
-    expect(await load.wrong(jobs, cost)).toEqual([]);
-    // Whoever asks the API for what does not need this server is answered.
-    if (component === 'worker' || component === 'controller') expect(load.failures).toEqual([]);
-    expect((await release.invariants()).violations).toEqual([]);
-  });
+  it.each(costs)(
+    'loses nothing when the pod of $component is $way',
+    { timeout: 5 * minutes },
+    async (given) => {
+      const { component, way, cost } = given;
+      const load = new SteadyLoad(release);
+      await load.goesOn();
+      const { name, uid } = (await victim(component)).metadata;
+      await release.kubectl(['delete', 'pod', name, '--wait=false', ...ways[way]]);
+      await eventually(
+        () => release.pods(component),
+        (pods) => pods.every((pod) => pod.metadata.uid !== uid && isReady(pod)),
+      );
+      await release.untilReady();
+      await load.goesOn();
+      await load.stop();
+      const jobs = await load.ended();
+      console.log(`${component} ${way}:`, load.counted);
+      expect(await load.wrong(jobs, cost)).toEqual([]);
+      // Whoever asks the API for what does not need this server is answered.
+      if (component === 'worker' || component === 'controller') expect(load.failures).toEqual([]);
+      expect((await release.invariants()).violations).toEqual([]);
+    },
+  );
 });
