@@ -105,7 +105,7 @@ describe.skipIf(noChart !== undefined)('an install that cannot work', () => {
         .trim();
     }
 
-    it('is explained by dray doctor --kubernetes', async () => {
+    it('is explained by dray doctor --kubernetes', () => {
       const wrong = diagnose().filter(({ state }) => state === 'wrong');
       const all = JSON.stringify(wrong);
       expect(all).toMatch(/dray-api/);
