@@ -125,7 +125,7 @@ const autoscaling = closed({
   keda: closed({
     pollingInterval: integer(1, 3_600),
     cooldownPeriod: integer(0, 86_400),
-    fallbackAfterFailures: integer(0, 1_000),
+    fallbackAfterFailures: nullable(integer(0, 1_000)),
   }),
 });
 

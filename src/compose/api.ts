@@ -8,6 +8,7 @@ import { anyOf, Bound, diskBound, queueBound, type Measure } from '../control/bo
 import type { Disk } from '../control/retention.js';
 import type { Engine } from '../engine/engine.js';
 import type { Dependencies } from '../http/dependencies.js';
+import { untilLeft } from '../http/leaving.js';
 import { buildServer } from '../http/server.js';
 import type { TaskRegistry } from '../tasks/registry.js';
 import type { Doorkeeper } from './access.js';
@@ -17,12 +18,12 @@ import { openMessages } from './mstc.js';
 
 export interface RunningApi {
   readonly url: string;
-  /** Takes no more requests; those under way have until a moment after `drained`. */
+  /** Takes no more requests after `leaveMs`; those under way have until a moment after `drained`. */
   stop(drained?: Promise<unknown>): Promise<void>;
 }
 
-/** How long requests may still take once the jobs have drained, in ms. */
-const lingerMs = 2_000;
+/** How often connections are closed that have become idle while the others end, in ms. */
+const lookMs = 100;
 
 /** @throws where the address cannot be listened on; nothing is left open then. */
 export async function startApi(
@@ -37,6 +38,10 @@ export async function startApi(
     doorkeeper: Doorkeeper;
     /** Of the store of the jobs, beside their number. */
     storeBounds: readonly Measure[];
+    /** How long it takes requests yet when it stops, in ms, while clients that keep connections take leave. */
+    leaveMs: number;
+    /** How long requests may still take then, once the jobs have drained, in ms. */
+    lingerMs: number;
   },
 ): Promise<RunningApi> {
   const { engine, disk, clock, logger, config, doorkeeper } = params;
@@ -47,9 +52,11 @@ export async function startApi(
   });
   const room = new Bound({ clock, measure: diskBound(disk, config.minFree) });
   const jobsRefusal = () => room.refusal ?? queue.refusal;
+  const leaving = new AbortController();
   const app = await buildServer(
     {
       ...params,
+      leaving: leaving.signal,
       jobsRefusal,
       dataRefusal: () => room.refusal,
       bodyLimit: config.bodyLimit,
@@ -74,14 +81,17 @@ export async function startApi(
   await Promise.all([queue.start(), room.start()]);
   let messages: Awaited<ReturnType<typeof openMessages>>;
   const stop = async (drained: Promise<unknown> = Promise.resolve()): Promise<void> => {
+    leaving.abort();
+    await untilLeft(app, clock, params.leaveMs);
     const closed = app.close();
     const bounds = Promise.all([queue.stop(), room.stop(), messages?.close()]);
     await drained;
     keyring.stop();
-    app.server.closeIdleConnections();
-    const cancelTimer = clock.after(lingerMs, () => app.server.closeAllConnections());
+    const cut = clock.after(params.lingerMs, () => app.server.closeAllConnections());
+    const idle = clock.every(lookMs, () => app.server.closeIdleConnections());
     await closed;
-    cancelTimer();
+    cut();
+    idle();
     await bounds;
   };
   try {

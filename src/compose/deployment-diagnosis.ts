@@ -1,4 +1,5 @@
 /** Looks at the servers and the processes of a deployment, as they are now, and says what to do about what is wrong. */
+import type { Redis } from 'ioredis';
 import { systemClock } from '../clock.js';
 import { parseBlobsAddress } from '../config/blobs-address.js';
 import type { Servers } from '../config/read-config.js';
@@ -21,15 +22,29 @@ export interface DeploymentPlace extends Servers {
   readonly prefix: string;
 }
 
+/** What a process of the deployment needs to start. */
+export async function diagnoseServers(servers: Servers): Promise<Finding[]> {
+  const redis = openForChecks(servers.state);
+  try {
+    return await findServers(servers, redis);
+  } finally {
+    redis.disconnect();
+  }
+}
+
+function findServers({ queue, state, blobs }: Servers, redis: Redis): Promise<Finding[]> {
+  return findAll({
+    node: checkNode,
+    redis: () => checkRedis(redis, state),
+    rabbitmq: () => checkRabbit(queue),
+    blobs: () => checkStore(blobs),
+  });
+}
+
 export async function diagnoseDeployment(place: DeploymentPlace): Promise<Finding[]> {
   const redis = openForChecks(place.state);
   try {
-    const servers = await findAll({
-      node: checkNode,
-      redis: () => checkRedis(redis, place.state),
-      rabbitmq: () => checkRabbit(place.queue),
-      blobs: () => checkStore(place.blobs),
-    });
+    const servers = await findServers(place, redis);
     const works = (check: string) => servers.some((one) => one.check === check && one.state !== 'wrong');
     if (!works('redis')) return servers;
     const settings = await findAll(redisChecks(redis));

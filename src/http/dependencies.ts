@@ -36,6 +36,8 @@ export interface Dependencies {
   readonly patience: Patience;
   /** Connections above so many are closed as they come. */
   readonly maxConnections: number;
+  /** Aborts when the server is about to stop. */
+  readonly leaving: AbortSignal;
   readonly version: string;
 }
 

@@ -13,6 +13,7 @@ import { DrayError } from '../jobs/errors.js';
 import { guard, refusalOf } from './access.js';
 import { takeBodies } from './body.js';
 import type { App, Dependencies, Door } from './dependencies.js';
+import { endConnections } from './leaving.js';
 import type { Metrics } from './metrics.js';
 import { sendProblem } from './problems.js';
 import { refuseClientError } from './raw-refusal.js';
@@ -48,6 +49,7 @@ export async function buildServer(
     requestIdHeader: 'x-request-id',
     logController: new LogController({ disableRequestLogging: true }), // request-log.ts writes the lines
     forceCloseConnections: 'idle',
+    return503OnClosing: false, // what has come is answered as ever
     connectionTimeout: idleMs,
     http: {
       headersTimeout: patience.headerTimeout,
@@ -70,6 +72,7 @@ export async function buildServer(
     logRequest(logger, request, reply);
   };
   app.addHook('onClose', () => slowClients.stop());
+  endConnections(app, dependencies.leaving);
   takeBodies(app);
   app.setValidatorCompiler(validator);
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));

@@ -83,6 +83,11 @@ export class Api {
     return (await this.#json('GET', path, { query })) as T;
   }
 
+  /** What is no JSON, such as what a pod answers through the API server. */
+  async text(path: string): Promise<string> {
+    return this.#body('GET', path, {});
+  }
+
   /** @returns what has become of it: of a review, the answer. */
   async create<T>(path: string, object: unknown): Promise<T> {
     return (await this.#json('POST', path, { body: object, type: 'application/json' })) as T;
@@ -143,11 +148,24 @@ export class Api {
     path: string,
     params: { query?: Query; body?: unknown; type?: string },
   ): Promise<unknown> {
+    const body = await this.#body(method, path, params);
+    try {
+      return JSON.parse(body) as unknown;
+    } catch (error) {
+      throw this.#meant(error);
+    }
+  }
+
+  async #body(
+    method: string,
+    path: string,
+    params: { query?: Query; body?: unknown; type?: string },
+  ): Promise<string> {
     const late = new AbortController();
     const cancel = this.#clock.after(patienceMs, () => late.abort(this.#late()));
     const signal = AbortSignal.any([late.signal, this.#closed.signal]);
     try {
-      return JSON.parse(await text(await this.#send(method, path, { ...params, signal }))) as unknown;
+      return await text(await this.#send(method, path, { ...params, signal }));
     } catch (error) {
       signal.throwIfAborted();
       throw this.#meant(error);

@@ -54,7 +54,8 @@ export class DeletionCosts {
   }
 
   /**
-   * Brings the pods up to date, and resolves when they are. What fails is tried again by the next call.
+   * Brings the pods up to date, and resolves when they are. What fails is left to the next call, and so is a pod that was
+   * written to less than a second ago.
    * @param busy slots of each worker process, by the name of its pod: all that there are.
    */
   write(busy: ReadonlyMap<string, number>): Promise<void> {
@@ -96,9 +97,7 @@ export class DeletionCosts {
 
   async #set(pod: string, cost: number): Promise<void> {
     const known = this.#known.get(pod) ?? (await this.#look(pod));
-    if (!known || known.cost === cost) return;
-    const waitMs = known.writtenAt + pauseMs - this.#clock.monotonic();
-    if (waitMs > 0) await this.#clock.sleep(waitMs);
+    if (!known || known.cost === cost || this.#clock.monotonic() < known.writtenAt + pauseMs) return;
     const { uid } = known;
     try {
       await this.#api.patch(this.#api.pods(pod), {

@@ -106,6 +106,8 @@ describe.skipIf(!hasHelm)('the chart’s autoscaling', () => {
     expect(
       manifests.filter(({ kind, metadata }) => kind.startsWith('Horizontal') && metadata.name !== 'dray-api'),
     ).toEqual([]);
+    const silent = render({ autoscaling: { mode: 'keda', keda: { fallbackAfterFailures: null } } });
+    expect(only(silent, 'ScaledObject', 'dray-worker-default').spec).not.toHaveProperty('fallback');
   });
 
   it('scales by CPU, and by memory where that is asked for', () => {

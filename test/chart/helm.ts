@@ -8,6 +8,7 @@ export const chart = join(root, 'deploy/helm/dray');
 
 export interface Container {
   readonly name: string;
+  readonly args?: readonly string[];
   readonly env: readonly { readonly name: string; readonly value?: string }[];
   readonly ports?: unknown;
   readonly resources: { readonly limits?: Readonly<Record<string, string | number>> };
@@ -38,6 +39,7 @@ export interface Manifest {
     readonly name: string;
     readonly namespace?: string;
     readonly labels: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
   };
   readonly data?: Readonly<Record<string, string>>;
   readonly stringData?: Readonly<Record<string, string>>;

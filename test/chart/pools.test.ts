@@ -53,12 +53,17 @@ describe.skipIf(!hasHelm)('the chart’s processes', () => {
       containerImages: ['docker.io/mstc/*'],
     });
     const controller = configOf(manifests, 'controller');
-    expect(controller).toMatchObject({ keepJobs: 1_000_000, healthPort: 8_081, podDeletionCosts: true });
+    expect(controller).toMatchObject({
+      keepJobs: 1_000_000,
+      slotsPerWorker: 2,
+      healthPort: 8_081,
+      podDeletionCosts: true,
+    });
     expect(readScaledPools(controller)).toEqual([
       {
         name: 'default',
         types: [],
-        slotsPerWorker: 2,
+        slotsPerWorker: undefined, // that of the option
         policy: { min: 1, max: 10, drainTarget: 60, slo: 300, utilisation: 0.8 },
       },
       {
@@ -70,7 +75,7 @@ describe.skipIf(!hasHelm)('the chart’s processes', () => {
       {
         name: 'mstc',
         types: ['container'],
-        slotsPerWorker: 2,
+        slotsPerWorker: 50,
         policy: { min: 1, max: 10, drainTarget: 60, slo: 300, utilisation: 0.8 },
       },
     ]);

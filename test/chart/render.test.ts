@@ -40,6 +40,14 @@ describe.skipIf(!hasHelm)('the chart’s objects', () => {
     }
   });
 
+  it('looks at the servers before an API or a controller starts, and lets a worker start at once', () => {
+    const manifests = render();
+    const checks = ['dray-api', 'dray-controller', 'dray-worker-default'].map((name) =>
+      (podOf(manifests, name).initContainers ?? []).map(({ args }) => args),
+    );
+    expect(checks).toEqual([[['doctor', '--wait', '60s']], [['doctor', '--wait', '60s']], []]);
+  });
+
   it('lets clients of doors have Services and ports of their own', () => {
     const manifests = render({
       api: {

@@ -58,6 +58,8 @@ describe.skipIf(few || !kill || !start)('a node that dies under load', () => {
     const names = (await nodes()).map(({ name }) => name);
     [home, lost] = [names[0]!, names.at(-1)!];
     release = await installRelease({
+      // The servers move once more, with what they have.
+      persistent: true,
       values: {
         api: { replicas: 2, ...movable },
         controller: { replicas: 2, ...movable },

@@ -37,7 +37,7 @@ describe.skipIf(noChart !== undefined || !pythonIsReady())('a release for MSTC c
         api: { service },
         rabbitmq: { service },
         s3: { service },
-        options: { containerCpus: '0.1', containerMemory: '128m' },
+        options: { containerCpus: 0.1, containerMemory: '128m' },
         containers: { images: [image, bucketImage] },
       },
     });
@@ -51,7 +51,12 @@ describe.skipIf(noChart !== undefined || !pythonIsReady())('a release for MSTC c
     // Containers get all that is in it.
     const patch = JSON.stringify({ stringData: { SCRIPT: fetchesScript } });
     await release.kubectl(['patch', 'secret', `${release.fullname}-s3`, '--patch', patch]);
-    await release.upgrade({ containers: { bucketHosts: [new URL(s3.endpoint).host] } });
+    const { host, port: nodePort } = new URL(s3.endpoint);
+    // For the bucket host at its own port the release has its own keys, and so lists what containers leave there.
+    await release.upgrade({
+      containers: { bucketHosts: [host] },
+      s3: { service: { nodePort: Number(nodePort) } },
+    });
     const address = new URL(await secret('rabbitmq', 'address'));
     address.host = `${node}:${await port('rabbitmq')}`;
     amqp = address.href;
@@ -114,7 +119,6 @@ describe.skipIf(noChart !== undefined || !pythonIsReady())('a release for MSTC c
     await eventually(job, ({ progress }) => progress?.message === 'running');
     const before = await release.pods('worker');
     await release.kubectl(['delete', ...before.map((pod) => `pod/${pod.metadata.name}`), ...how]);
-    await release.untilReady();
     await eventually(
       job,
       ({ status, progress, worker }) =>

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { loadAllYaml, loadYaml } from '@kubernetes/client-node';
 import { root } from '../support/sources.js';
 import { eventually } from '../support/eventually.js';
+import { run } from './programs.js';
 import { prometheusImages } from './prometheus-images.js';
 import { chart, type Release } from './release.js';
 
@@ -83,10 +84,10 @@ export async function startPrometheus(release: Release): Promise<TestPrometheus>
   ];
   const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects });
   const close = async (): Promise<void> => {
-    await release.kubectl(['delete', '--ignore-not-found', '--filename', '-'], { input: list });
+    await run('kubectl', ['delete', '--ignore-not-found', '--filename', '-'], { input: list });
   };
   try {
-    await release.kubectl(['apply', '--filename', '-'], { input: list });
+    await run('kubectl', ['apply', '--filename', '-'], { input: list });
     await release.untilReady();
     const figure = `/apis/external.metrics.k8s.io/v1beta1/namespaces/${namespace}/dray_desired_workers`;
     await eventually(

@@ -120,8 +120,13 @@ export class ScaledRelease {
     await expectOnceEach(release, burst, jobs);
     await recorder.until(haveSettledAt(min));
     await saveRecording(recorder, { name, startedAt: burst.startedAt, min, max, slots, jobs: jobs.length });
-    const seconds = firstNewWorker(burst, jobs, before);
-    console.log(`${name}: ${seconds ?? '?'} s from the first submit until a new worker computes`);
+    const wanted = recorder.samples.find((sample) => sample.at > burst.startedAt && sample.wanted > min);
+    const wantedAfter = wanted && (wanted.at - burst.startedAt) / 1_000;
+    const computedAfter = firstNewWorker(burst, jobs, before);
+    console.log(
+      `${name}: from the first submit, the HPA wants more after ${wantedAfter ?? '?'} s, ` +
+        `and a new worker computes after ${computedAfter ?? '?'} s`,
+    );
     expect(recorder.most(({ wanted }) => wanted)).toBe(max);
     expect(recorder.most(({ ready }) => ready)).toBe(max);
   }

@@ -115,7 +115,9 @@ export class MetricsApi {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(this.#params.port, this.#params.host, () => {
-        server.off('error', reject);
+        server.off('error', reject).on('error', (error) => {
+          this.#params.log.warn('the metrics API failed', { error: error.message });
+        });
         resolve();
       });
     });
