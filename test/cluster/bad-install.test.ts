@@ -72,7 +72,7 @@ describe.skipIf(noChart !== undefined)('an install that cannot work', () => {
       });
     });
 
-    async function pods(component: string): Promise<readonly Pod[]> {
+    function pods(component: string): Promise<readonly Pod[]> {
       return space.api.list<Pod>(space.api.pods(), `app.kubernetes.io/component=${component}`);
     }
 
@@ -105,7 +105,7 @@ describe.skipIf(noChart !== undefined)('an install that cannot work', () => {
         .trim();
     }
 
-    it('is explained by dray doctor --kubernetes', async () => {
+    it('is explained by dray doctor --kubernetes', () => {
       const wrong = diagnose().filter(({ state }) => state === 'wrong');
       const all = JSON.stringify(wrong);
       expect(all).toMatch(/dray-api/);

@@ -39,8 +39,8 @@ async function secrets(release: Release): Promise<Readonly<Record<string, object
 
 /** Those without which the servers' data could not be read; an API key is made anew at any time. */
 async function passwordsOf(release: Release): Promise<Readonly<Record<string, object>>> {
-  const { [`${release.fullname}-api-key`]: _, ...passwords } = await secrets(release);
-  return passwords;
+  const all = Object.entries(await secrets(release));
+  return Object.fromEntries(all.filter(([name]) => name !== `${release.fullname}-api-key`));
 }
 
 async function uids(release: Release, components: readonly Component[]): Promise<readonly string[]> {
