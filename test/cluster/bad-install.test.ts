@@ -99,7 +99,10 @@ describe.skipIf(noChart !== undefined)('an install that cannot work', () => {
     function said(pod: Pod | undefined): string {
       const checks = (pod?.status.initContainerStatuses ?? []) as readonly Ended[];
       const ended = checks.flatMap(({ state, lastState }) => [state?.terminated, lastState?.terminated]);
-      return ended.map((one) => one?.message ?? '').join('\n').trim();
+      return ended
+        .map((one) => one?.message ?? '')
+        .join('\n')
+        .trim();
     }
 
     it('is explained by dray doctor --kubernetes', async () => {

@@ -14,7 +14,9 @@ const folder = join(root, 'deploy/kubernetes');
 
 interface Manifest {
   readonly kind: string;
-  readonly spec?: { readonly volumeClaimTemplates?: readonly { readonly spec: { storageClassName?: string } }[] };
+  readonly spec?: {
+    readonly volumeClaimTemplates?: readonly { readonly spec: { storageClassName?: string } }[];
+  };
 }
 
 describe.skipIf(noChart !== undefined)('the plain manifests', () => {
