@@ -11,11 +11,6 @@ import { run } from './programs.js';
 import { prometheusImages } from './prometheus-images.js';
 import { chart, type Release } from './release.js';
 
-export interface TestPrometheus {
-  /** The cluster has no external metrics afterwards. */
-  close(): Promise<void>;
-}
-
 interface ServiceMonitor {
   readonly kind: string;
   readonly metadata: { readonly name: string };
@@ -42,10 +37,40 @@ interface Program {
   readonly config: Readonly<Record<string, string>>;
 }
 
-export async function startPrometheus(release: Release): Promise<TestPrometheus> {
-  const { namespace, space } = release;
+export class TestPrometheus {
+  readonly #release: Release;
+  /** All that it consists of, as a manifest. */
+  #list: string | undefined;
+
+  constructor(release: Release) {
+    this.#release = release;
+  }
+
+  /** Resolves once the cluster has the figure. */
+  async start(): Promise<void> {
+    const { namespace, space } = this.#release;
+    const items = await objectsOf(this.#release);
+    this.#list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+    await run('kubectl', ['apply', '--filename', '-'], { input: this.#list });
+    await this.#release.untilReady();
+    const figure = `/apis/external.metrics.k8s.io/v1beta1/namespaces/${namespace}/dray_desired_workers`;
+    await eventually(
+      () => space.api.get<{ items: object[] }>(figure).catch(() => ({ items: [] })),
+      ({ items: found }) => found.length > 0,
+    );
+  }
+
+  /** Whether it has started or not: an APIService that leads nowhere holds up the end of every namespace. */
+  async close(): Promise<void> {
+    if (this.#list === undefined) return;
+    await run('kubectl', ['delete', '--ignore-not-found', '--filename', '-'], { input: this.#list });
+  }
+}
+
+async function objectsOf(release: Release): Promise<readonly object[]> {
+  const { namespace } = release;
   const [images, monitors] = await Promise.all([prometheusImages(), renderedMonitors(release)]);
-  const objects = [
+  return [
     ...program(namespace, {
       name: 'prometheus',
       image: images.prometheus,
@@ -82,23 +107,6 @@ export async function startPrometheus(release: Release): Promise<TestPrometheus>
       },
     },
   ];
-  const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects });
-  const close = async (): Promise<void> => {
-    await run('kubectl', ['delete', '--ignore-not-found', '--filename', '-'], { input: list });
-  };
-  try {
-    await run('kubectl', ['apply', '--filename', '-'], { input: list });
-    await release.untilReady();
-    const figure = `/apis/external.metrics.k8s.io/v1beta1/namespaces/${namespace}/dray_desired_workers`;
-    await eventually(
-      () => space.api.get<{ items: object[] }>(figure).catch(() => ({ items: [] })),
-      ({ items }) => items.length > 0,
-    );
-    return { close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
 }
 
 /** The chart makes them where the cluster has the operator's CRD; here they are only rendered. */
