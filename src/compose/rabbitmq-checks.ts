@@ -1,5 +1,6 @@
 /** What `dray doctor` asks the RabbitMQ of a deployment. */
 import { connect, type ChannelModel } from 'amqplib';
+import { endConnection } from '../amqp/link.js';
 import { systemClock } from '../clock.js';
 import { openBroker, type Broker } from '../engine/cluster/broker/broker.js';
 import type { ClusterEngine } from '../engine/cluster/index.js';
@@ -29,6 +30,7 @@ export async function checkRabbit(address: string): Promise<Verdict> {
       );
     return wrong(`${shown}: ${message}`, 'Start it, let this machine reach it, or correct --queue.');
   }
+  model.on('error', () => undefined); // a socket that is given up ends with one
   try {
     const { version } = model.connection.serverProperties as { version?: string };
     const tookMs = Math.ceil(systemClock.monotonic() - started);
@@ -45,7 +47,7 @@ export async function checkRabbit(address: string): Promise<Verdict> {
     if (major > 4) return warning(detail, 'Dray is tried with 3.10 to 4.x.');
     return ok(detail);
   } finally {
-    await model.close().catch(() => undefined);
+    await endConnection(model, systemClock);
   }
 }
 
