@@ -9,7 +9,7 @@ async function harness() {
   const clock = new ManualClock();
   const told: number[] = [];
   const said: string[] = [];
-  const workers = { busy: 0, info: () => [] };
+  const workers = { busy: 0, stopping: false, info: () => [] };
   let answer = (): Promise<void> => Promise.resolve();
   const announcer = new Announcer({
     process: 'here',
@@ -50,6 +50,14 @@ describe('the announcer', () => {
     workers.busy = 0;
     await pass(1_000);
     expect(told).toEqual([0, 1_750, 3_000]);
+  });
+
+  it('tells within a quarter of a second that the process stops, whatever it told just before', async () => {
+    const { told, workers, pass } = await harness();
+    await pass(3_100);
+    workers.stopping = true;
+    await pass(3_000);
+    expect(told).toEqual([0, 3_000, 3_250]);
   });
 
   it('tells nothing at once of a process that is busy before and after', async () => {

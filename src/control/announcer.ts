@@ -13,13 +13,15 @@ export interface Register {
 export interface AnnouncedWorkers {
   /** How many jobs they have; cheap to ask. */
   readonly busy: number;
+  /** True once they take no new jobs. */
+  readonly stopping: boolean;
   info(): readonly Worker[];
 }
 
 const intervalMs = 3_000;
 /** That a process has become idle or busy decides whether it may go: that is told as soon as it is seen. */
 const lookMs = 250;
-/** And yet not more often than this. */
+/** And yet not more often than this; that it stops, which happens once, does not wait for it. */
 const leastMs = 1_000;
 /** Of a process that ended without a word nothing is known after so long. */
 const forMs = 10_000;
@@ -31,7 +33,7 @@ export class Announcer {
   readonly #clock: Clock;
   readonly #loop: Loop;
   readonly #trouble: Trouble;
-  #latest: { readonly at: number; readonly idle: boolean } | undefined;
+  #latest: { readonly at: number; readonly idle: boolean; readonly stopping: boolean } | undefined;
 
   constructor(params: {
     register: Register;
@@ -65,12 +67,13 @@ export class Announcer {
 
   async #look(): Promise<void> {
     const at = this.#clock.monotonic();
+    const { stopping } = this.#workers;
     const idle = this.#workers.busy === 0;
-    if (this.#latest) {
+    if (this.#latest?.stopping === stopping) {
       const passedMs = at - this.#latest.at;
       if (passedMs < (idle === this.#latest.idle ? intervalMs : leastMs)) return;
     }
-    this.#latest = { at, idle };
+    this.#latest = { at, idle, stopping };
     try {
       await this.#register.announce({ process: this.#process, workers: this.#workers.info(), forMs });
       this.#trouble.over();

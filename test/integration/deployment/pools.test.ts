@@ -129,7 +129,7 @@ describe.skipIf(!queue || !state)('a deployment with pools', () => {
   });
 
   it('hands back uncounted what a stopping worker does not end in its grace, and ends the rest', async () => {
-    const graceMs = 3_000;
+    const graceMs = 8_000;
     const options = ['--pool', 'naps', '--slots-per-worker', '2', '--drain-grace', `${graceMs}ms`];
     const nap = await deployment.start('worker', ...options);
     const long = await submit(url, 'sleep', { seconds: 600 });
@@ -143,6 +143,11 @@ describe.skipIf(!queue || !state)('a deployment with pools', () => {
     await begun(short.id);
     const before = systemClock.monotonic();
     process.kill(nap.pid, 'SIGTERM');
+    // It still has its jobs, and yet it is none that the pool may count on.
+    const draining = async () => (await workers()).find(({ pid }) => pid === nap.pid);
+    expect(await eventually(draining, (found) => found?.stopping === true)).toMatchObject({ slots: 2 });
+    await figures('naps', { current_workers: 0, busy_workers: 0 });
+    expect(await draining()).toMatchObject({ stopping: true });
     expect(await nap.exited, nap.output()).toBe(0);
     // Neither the default of 30 s nor the job's own time: what closing takes is a few seconds on a busy machine.
     expect(systemClock.monotonic() - before).toBeLessThan(graceMs + 15_000);
