@@ -49,6 +49,18 @@ describe.skipIf(!hasHelm)('the chart’s autoscaling', () => {
     expect(services).toHaveLength(mode === 'metrics-api' ? 1 : 0);
   });
 
+  it.each([
+    [null, undefined],
+    [0, '0'],
+    [0.05, '0.05'],
+    ['50m', '50m'],
+  ])('tells the HPA of the tolerance %s', (tolerance, told) => {
+    const manifests = render({ autoscaling: { tolerance } });
+    const { spec } = only(manifests, 'HorizontalPodAutoscaler', 'dray-worker-default');
+    const { scaleUp, scaleDown } = spec!.behavior!;
+    expect([scaleUp.tolerance, scaleDown.tolerance]).toEqual([told, told]);
+  });
+
   it('serves external metrics with what the controller may do for it, and no more', () => {
     const manifests = render();
     const [service] = manifests.filter(({ kind }) => kind === 'APIService');

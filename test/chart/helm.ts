@@ -54,6 +54,8 @@ export interface Manifest {
     readonly service?: object;
     readonly ports?: readonly { readonly name: string }[];
     readonly metrics?: unknown;
+    readonly behavior?: Readonly<Record<'scaleUp' | 'scaleDown', { readonly tolerance?: string }>>;
+    readonly publishNotReadyAddresses?: boolean;
     readonly endpoints?: readonly { readonly port: string }[];
     readonly secretTargetRef?: unknown;
   };
