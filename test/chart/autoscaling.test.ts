@@ -65,6 +65,8 @@ describe.skipIf(!hasHelm)('the chart’s autoscaling', () => {
     const manifests = render();
     const [service] = manifests.filter(({ kind }) => kind === 'APIService');
     expect(service!.spec?.service).toEqual({ name: 'dray-controller', namespace: 'space', port: 443 });
+    // Controllers that wait for Redis answer for it, too.
+    expect(only(manifests, 'Service', 'dray-controller').spec?.publishNotReadyAddresses).toBe(true);
     // It is written by the controller: what is not in the manifest, an upgrade leaves alone.
     expect(service!.spec).not.toHaveProperty('caBundle');
     const { spec } = only(manifests, 'Service', 'dray-controller');
