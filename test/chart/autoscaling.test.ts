@@ -115,7 +115,7 @@ describe.skipIf(!hasHelm)('the chart’s autoscaling', () => {
       ],
     });
     expect(only(manifests, 'TriggerAuthentication', 'dray-api-key').spec?.secretTargetRef).toEqual([
-      { parameter: 'token', name: 'dray-api-key', key: 'key' },
+      { parameter: 'token', name: 'dray-api-key', key: 'read-key' },
     ]);
     expect(
       manifests.filter(({ kind, metadata }) => kind.startsWith('Horizontal') && metadata.name !== 'dray-api'),

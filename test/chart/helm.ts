@@ -56,7 +56,7 @@ export interface Manifest {
     readonly metrics?: unknown;
     readonly behavior?: Readonly<Record<'scaleUp' | 'scaleDown', { readonly tolerance?: string }>>;
     readonly publishNotReadyAddresses?: boolean;
-    readonly endpoints?: readonly { readonly port: string }[];
+    readonly endpoints?: readonly { readonly port: string; readonly authorization?: unknown }[];
     readonly secretTargetRef?: unknown;
   };
 }

@@ -25,16 +25,18 @@ describe.skipIf(!hasHelm)('the chart’s Secrets', () => {
     expect(secretOf(render(), 'dray-redis')['password']).not.toBe(redis['password']);
   });
 
-  it('have an API key that the API knows by its hash', async () => {
-    const { key, 'keys.json': file } = secretOf(render(), 'dray-api-key') as Record<
-      'key' | 'keys.json',
-      string
-    >;
+  it('have an API key for people and one that may only read, which the API knows by their hashes', async () => {
+    const {
+      key,
+      'read-key': readKey,
+      'keys.json': file,
+    } = secretOf(render(), 'dray-api-key') as Record<'key' | 'read-key' | 'keys.json', string>;
     const folder = await mkdtemp(join(tmpdir(), 'dray-keys-'));
     try {
       await writeFile(join(folder, 'keys.json'), file);
       expect(await readKeys(join(folder, 'keys.json'))).toMatchObject([
         { id: idOf(key), scope: 'admin', hash: createHash('sha256').update(key).digest('hex') },
+        { id: idOf(readKey), scope: 'read', hash: createHash('sha256').update(readKey).digest('hex') },
       ]);
     } finally {
       await rm(folder, { recursive: true });

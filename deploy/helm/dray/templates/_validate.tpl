@@ -101,7 +101,7 @@
 {{- $needed := list }}
 {{- with .Values.apiKeys.existingSecret }}
 {{- $keys := list "keys.json" }}
-{{- if or (eq $.Values.autoscaling.mode "keda") $.Values.metrics.serviceMonitor.enabled }}{{ $keys = append $keys "key" }}{{ end }}
+{{- if or (eq $.Values.autoscaling.mode "keda") $.Values.metrics.serviceMonitor.enabled }}{{ $keys = append $keys "read-key" }}{{ end }}
 {{- $needed = append $needed (dict "at" "apiKeys.existingSecret" "name" . "keys" $keys) }}
 {{- end }}
 {{- range $name := list "redis" "rabbitmq" }}
