@@ -173,6 +173,13 @@ describe.skipIf(!hasHelm)('the chart’s network policies', () => {
     expect(callers(render({ containers }), 'redis')).toEqual(dray);
   });
 
+  it('let workers that run containers call Kubernetes, where its address is given', () => {
+    const to = { ipBlock: { cidr: '192.0.2.1/32' } };
+    const manifests = render({ containers: { enabled: true }, networkPolicy: { workerTo: [to] } });
+    const { egress } = only(manifests, 'NetworkPolicy', 'dray-worker').spec as unknown as { egress: unknown };
+    expect(egress).toContainEqual({ to: [to] });
+  });
+
   it('let everybody reach what has a port outside', () => {
     const manifests = render({}, { files: ['values-mstc.yaml'] });
     expect(callers(manifests, 'rabbitmq')).toContain('stranger');

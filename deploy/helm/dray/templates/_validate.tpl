@@ -4,6 +4,7 @@
 {{- include "dray.validatePools" . }}
 {{- include "dray.validateServers" . }}
 {{- include "dray.validateApi" . }}
+{{- include "dray.validateNetwork" . }}
 {{- include "dray.validateCluster" . }}
 {{- end }}
 
@@ -68,6 +69,19 @@
 {{- fail (printf "api.extraServices: there is a Service `%s` already." .name) }}
 {{- end }}
 {{- $names = append $names .name }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* No selector finds the API server: it is no pod of the cluster's network. */ -}}
+{{- define "dray.validateNetwork" -}}
+{{- with .Values.networkPolicy }}
+{{- if and .enabled .workerTo $.Values.containers.enabled }}
+{{- $blocks := list }}
+{{- range .workerTo }}{{ with .ipBlock }}{{ $blocks = append $blocks . }}{{ end }}{{ end }}
+{{- if not $blocks }}
+{{- fail "networkPolicy.workerTo has no ipBlock, and containers.enabled is true: workers start containers by the Kubernetes API. Add its addresses (kubectl get endpoints kubernetes), such as { ipBlock: { cidr: 192.0.2.1/32 } }." }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
