@@ -105,7 +105,7 @@ describe.skipIf(!hasHelm)('the chart’s autoscaling', () => {
           type: 'metrics-api',
           metricType: 'AverageValue',
           metadata: {
-            url: 'http://dray-api.space.svc.cluster.local:8080/desired-worker-scale?pool=gpu',
+            url: 'http://dray-api.space.svc:8080/desired-worker-scale?pool=gpu',
             valueLocation: 'desired_worker_scale',
             targetValue: '1',
             authMode: 'bearer',
