@@ -51,7 +51,7 @@ function check() {
   const unknown = chosen.filter((target) => !targets.includes(target));
   if (unknown.length > 0) refuse(`No such image: ${unknown.join(', ')}. There are: ${targets.join(', ')}.`);
   if (!/^\w[\w.-]{0,127}$/.test(values.tag)) refuse(`--tag ${values.tag} is none that an image can have.`);
-  if (values.registry !== undefined && !/^[a-z0-9][a-z0-9./:_-]*[a-z0-9]$/.test(values.registry))
+  if (values.registry !== undefined && !/^[a-z0-9.-]+(:\d+)?(\/[a-z0-9._-]+)*$/.test(values.registry))
     refuse(`--registry ${values.registry} is none: host/path, in small letters, without https://.`);
   if (values.tool !== undefined && !toolNames.includes(values.tool))
     refuse(`--tool ${values.tool} is none of ${toolNames.join(', ')}.`);

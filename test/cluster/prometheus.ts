@@ -11,11 +11,6 @@ import { run } from './programs.js';
 import { prometheusImages } from './prometheus-images.js';
 import { chart, type Release } from './release.js';
 
-export interface TestPrometheus {
-  /** The cluster has no external metrics afterwards. */
-  close(): Promise<void>;
-}
-
 interface ServiceMonitor {
   readonly kind: string;
   readonly metadata: { readonly name: string };
@@ -42,17 +37,47 @@ interface Program {
   readonly config: Readonly<Record<string, string>>;
 }
 
-export async function startPrometheus(release: Release): Promise<TestPrometheus> {
-  const { namespace, space } = release;
+export class TestPrometheus {
+  readonly #release: Release;
+  /** All that it consists of, as a manifest. */
+  #list: string | undefined;
+
+  constructor(release: Release) {
+    this.#release = release;
+  }
+
+  /** Resolves once the cluster has the figure. */
+  async start(): Promise<void> {
+    const { namespace, space } = this.#release;
+    const items = await objectsOf(this.#release);
+    this.#list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+    await run('kubectl', ['apply', '--filename', '-'], { input: this.#list });
+    await this.#release.untilReady();
+    const figure = `/apis/external.metrics.k8s.io/v1beta1/namespaces/${namespace}/dray_desired_workers`;
+    await eventually(
+      () => space.api.get<{ items: object[] }>(figure).catch(() => ({ items: [] })),
+      ({ items: found }) => found.length > 0,
+    );
+  }
+
+  /** Whether it has started or not: an APIService that leads nowhere holds up the end of every namespace. */
+  async close(): Promise<void> {
+    if (this.#list === undefined) return;
+    await run('kubectl', ['delete', '--ignore-not-found', '--filename', '-'], { input: this.#list });
+  }
+}
+
+async function objectsOf(release: Release): Promise<readonly object[]> {
+  const { namespace } = release;
   const [images, monitors] = await Promise.all([prometheusImages(), renderedMonitors(release)]);
-  const objects = [
+  return [
     ...program(namespace, {
       name: 'prometheus',
       image: images.prometheus,
       args: ['--config.file=/config/prometheus.json', '--storage.tsdb.path=/tmp/data'],
       port: 9090,
       ready: { path: '/-/ready', scheme: 'HTTP' },
-      config: { 'prometheus.json': JSON.stringify(scraping(monitors, release)) },
+      config: { 'prometheus.json': JSON.stringify(await scraping(monitors, release)) },
     }),
     ...program(namespace, {
       name: 'adapter',
@@ -82,23 +107,6 @@ export async function startPrometheus(release: Release): Promise<TestPrometheus>
       },
     },
   ];
-  const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects });
-  const close = async (): Promise<void> => {
-    await run('kubectl', ['delete', '--ignore-not-found', '--filename', '-'], { input: list });
-  };
-  try {
-    await run('kubectl', ['apply', '--filename', '-'], { input: list });
-    await release.untilReady();
-    const figure = `/apis/external.metrics.k8s.io/v1beta1/namespaces/${namespace}/dray_desired_workers`;
-    await eventually(
-      () => space.api.get<{ items: object[] }>(figure).catch(() => ({ items: [] })),
-      ({ items }) => items.length > 0,
-    );
-    return { close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
 }
 
 /** The chart makes them where the cluster has the operator's CRD; here they are only rendered. */
@@ -117,31 +125,36 @@ function externalRules(): unknown {
   return loadYaml<{ rules: { external: unknown } }>(text).rules.external;
 }
 
-/** What the operator of Prometheus makes of ServiceMonitors. */
-function scraping(monitors: readonly ServiceMonitor[], { namespace, key }: Release): object {
-  const meta = '__meta_kubernetes';
-  const copied = { namespace: `${meta}_namespace`, service: `${meta}_service_name`, pod: `${meta}_pod_name` };
-  const jobs = monitors.flatMap(({ metadata: { name }, spec: { selector, endpoints } }) => {
-    const chosen = Object.entries(selector.matchLabels).map(([label, value]) => ({
-      action: 'keep',
-      source_labels: [`${meta}_service_label_${label.replaceAll(/\W/g, '_')}`],
-      regex: value,
-    }));
+/**
+ * What the operator of Prometheus makes of ServiceMonitors, but that Services are looked up once and asked by their names:
+ * Debian's Prometheus is built without the discovery of Kubernetes.
+ */
+async function scraping(monitors: readonly ServiceMonitor[], release: Release): Promise<object> {
+  interface Service {
+    readonly metadata: { readonly name: string };
+    readonly spec: { readonly ports: readonly { readonly name: string; readonly port: number }[] };
+  }
+  const { namespace, key, space } = release;
+  const jobs = monitors.map(async ({ metadata: { name }, spec: { selector, endpoints } }) => {
+    const labels = Object.entries(selector.matchLabels).map((pair) => pair.join('='));
+    const services = await space.api.list<Service>(`/api/v1/namespaces/${namespace}/services`, labels.join());
     return endpoints.map(({ port, path, interval, authorization }, index) => ({
       job_name: `serviceMonitor/${name}/${index}`,
       metrics_path: path,
       scrape_interval: interval,
       scrape_timeout: interval,
       ...(authorization && { authorization: { credentials: key } }),
-      kubernetes_sd_configs: [{ role: 'endpointslice', namespaces: { names: [namespace] } }],
-      relabel_configs: [
-        ...chosen,
-        { action: 'keep', source_labels: [`${meta}_endpointslice_port_name`], regex: port },
-        ...Object.entries(copied).map(([to, from]) => ({ target_label: to, source_labels: [from] })),
-      ],
+      static_configs: services.flatMap(({ metadata, spec }) =>
+        spec.ports
+          .filter((one) => one.name === port)
+          .map((one) => ({
+            targets: [`${metadata.name}.${namespace}.svc:${one.port}`],
+            labels: { namespace, service: metadata.name },
+          })),
+      ),
     }));
   });
-  return { scrape_configs: jobs };
+  return { scrape_configs: (await Promise.all(jobs)).flat() };
 }
 
 function program(namespace: string, { name, image, args, port, ready, config }: Program): object[] {
@@ -188,40 +201,21 @@ function program(namespace: string, { name, image, args, port, ready, config }: 
   ];
 }
 
-/** Prometheus looks up what it scrapes; the adapter asks the API server who asks it. */
+/** The adapter asks the API server who asks it. */
 function rights(namespace: string): object[] {
   const group = 'rbac.authorization.k8s.io';
-  const read = { verbs: ['get', 'list', 'watch'] };
-  const bind = (params: {
-    account: string;
-    kind: string;
-    role: string;
-    to: string;
-    within?: string;
-  }): object => ({
+  const bind = (params: { kind: string; role: string; as: string; within?: string }): object => ({
     apiVersion: `${group}/v1`,
     kind: params.within === undefined ? 'ClusterRoleBinding' : 'RoleBinding',
-    metadata: { name: params.to, ...(params.within !== undefined && { namespace: params.within }) },
+    metadata: { name: params.as, ...(params.within !== undefined && { namespace: params.within }) },
     roleRef: { apiGroup: group, kind: params.kind, name: params.role },
-    subjects: [{ kind: 'ServiceAccount', name: params.account, namespace }],
+    subjects: [{ kind: 'ServiceAccount', name: 'adapter', namespace }],
   });
-  const [adapter, prometheus] = [{ account: 'adapter' }, { account: 'prometheus' }];
+  const as = `${namespace}-adapter`;
+  const reader = 'extension-apiserver-authentication-reader';
   return [
-    {
-      apiVersion: `${group}/v1`,
-      kind: 'Role',
-      metadata: { name: 'prometheus', namespace },
-      rules: [
-        { apiGroups: [''], resources: ['pods', 'services', 'endpoints'], ...read },
-        { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], ...read },
-      ],
-    },
-    bind({ ...prometheus, kind: 'Role', role: 'prometheus', to: 'prometheus', within: namespace }),
-    bind({ ...adapter, kind: 'ClusterRole', role: 'view', to: 'adapter', within: namespace }),
-    bind({ ...adapter, kind: 'ClusterRole', role: 'system:auth-delegator', to: `${namespace}-adapter` }),
-    bind({
-      ...{ ...adapter, to: `${namespace}-adapter`, within: 'kube-system' },
-      ...{ kind: 'Role', role: 'extension-apiserver-authentication-reader' },
-    }),
+    bind({ kind: 'ClusterRole', role: 'view', as, within: namespace }),
+    bind({ kind: 'ClusterRole', role: 'system:auth-delegator', as }),
+    bind({ kind: 'Role', role: reader, as, within: 'kube-system' }),
   ];
 }

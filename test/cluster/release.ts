@@ -1,9 +1,11 @@
 /** Dray as its users install it: by its chart, in a namespace of its own, small enough for two cores. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DrayClient } from '../../src/client/index.js';
 import type { InvariantReport } from '../../src/jobs/invariants.js';
+import { eventually } from '../support/eventually.js';
 import { root } from '../support/sources.js';
 import { nodeAddress, testNamespace, type TestNamespace } from './cluster.js';
 import { chartImages } from './chart-images.js';
@@ -102,6 +104,7 @@ export class Release {
     ]);
     this.#url = `http://${await nodeAddress(api)}:${service.spec.ports[0]!.nodePort}`;
     this.#key = Buffer.from(secret.data.key, 'base64').toString();
+    await this.#untilReached();
   }
 
   /** The same with other values. */
@@ -159,6 +162,15 @@ export class Release {
     return this.name.includes('dray') ? this.name : `${this.name}-dray`;
   }
 
+  /** Pods that are ready are reached through their Service once each node has heard of them, a moment later. */
+  async #untilReached(): Promise<void> {
+    let inRow = 0;
+    await eventually(
+      async () => (inRow = (await answers(`${this.#url}/healthz`)) ? inRow + 1 : 0),
+      (count) => count >= 20,
+    );
+  }
+
   async #deploy(verb: 'install' | 'upgrade', layers: readonly object[]): Promise<void> {
     for (const layer of layers) {
       const file = join(this.#folder, `${this.#files.length}.json`);
@@ -168,6 +180,16 @@ export class Release {
     await this.helm(verb, this.name, chart, ...this.#files.flatMap((file) => ['--values', file]));
     await this.untilReady();
   }
+}
+
+/** Over a connection of its own, as each may lead to another pod. */
+function answers(url: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    get(url, { agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200);
+    }).on('error', () => resolve(false));
+  });
 }
 
 /** One of each, and no more asked of the nodes than an idle one uses: what they may use is the chart's own. */

@@ -5,7 +5,7 @@ import { ended, expectOnceEach, submitBurst } from './bursts.js';
 import { metricsOwner, scalesToZero } from './autoscaling-features.js';
 import { noChart } from './programs.js';
 import { absentPrograms } from './prometheus-images.js';
-import { startPrometheus, type TestPrometheus } from './prometheus.js';
+import { TestPrometheus } from './prometheus.js';
 import { drainGraceSeconds, haveSettledAt, most, ScaledRelease, slots } from './scaled-release.js';
 
 const minutes = 60_000;
@@ -33,7 +33,7 @@ describe.skipIf(noChart !== undefined)('workers', { timeout: 8 * minutes }, () =
   afterAll(() => scaled.cleanup());
 
   describe.skipIf(owner !== undefined)('by the figure that the controller serves', () => {
-    beforeAll(() => scaled.be('metrics-api'), 5 * minutes);
+    beforeAll(() => scaled.be('metrics-api'));
 
     test.concurrent('follow a burst', () => scaled.followBurst('metrics-api'));
     test.skipIf(!toZero)('come from none, and go to none', { concurrent: true }, () =>
@@ -110,8 +110,9 @@ describe.skipIf(noChart !== undefined)('workers', { timeout: 8 * minutes }, () =
       let prometheus: TestPrometheus | undefined;
       beforeAll(async () => {
         await scaled.be('prometheus');
-        prometheus = await startPrometheus(scaled.release);
-      }, 5 * minutes);
+        prometheus = new TestPrometheus(scaled.release);
+        await prometheus.start();
+      });
       afterAll(() => prometheus?.close());
 
       test.concurrent('follow a burst', () => scaled.followBurst('prometheus'));
@@ -124,7 +125,7 @@ describe.skipIf(noChart !== undefined)('workers', { timeout: 8 * minutes }, () =
   describe.skipIf(usage === undefined)('by the CPU that they use', () => {
     // Where nothing runs nothing uses CPU, and none can come from none.
     const alwaysOne = { min: 1, max: 1 };
-    beforeAll(() => scaled.be('cpu', { workers: { pools: { beside: alwaysOne } } }), 5 * minutes);
+    beforeAll(() => scaled.be('cpu', { workers: { pools: { beside: alwaysOne } } }));
 
     test('follow a burst', async () => {
       const random = (seed: number) => ({ random: { rows: 600, cols: 600, seed } });
