@@ -62,7 +62,6 @@ export function valuesSchema(options) {
           metricsFrom: is.peers,
         }),
         serviceAccount: closed({ annotations: is.texts }),
-        clusterDomain: is.someText,
         secrets: closed({ create: flag }),
       },
       { optional: ['global'] },

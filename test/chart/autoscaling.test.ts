@@ -49,10 +49,24 @@ describe.skipIf(!hasHelm)('the chart’s autoscaling', () => {
     expect(services).toHaveLength(mode === 'metrics-api' ? 1 : 0);
   });
 
+  it.each([
+    [null, undefined],
+    [0, '0'],
+    [0.05, '0.05'],
+    ['50m', '50m'],
+  ])('tells the HPA of the tolerance %s', (tolerance, told) => {
+    const manifests = render({ autoscaling: { tolerance } });
+    const { spec } = only(manifests, 'HorizontalPodAutoscaler', 'dray-worker-default');
+    const { scaleUp, scaleDown } = spec!.behavior!;
+    expect([scaleUp.tolerance, scaleDown.tolerance]).toEqual([told, told]);
+  });
+
   it('serves external metrics with what the controller may do for it, and no more', () => {
     const manifests = render();
     const [service] = manifests.filter(({ kind }) => kind === 'APIService');
     expect(service!.spec?.service).toEqual({ name: 'dray-controller', namespace: 'space', port: 443 });
+    // Controllers that wait for Redis answer for it, too.
+    expect(only(manifests, 'Service', 'dray-controller').spec?.publishNotReadyAddresses).toBe(true);
     // It is written by the controller: what is not in the manifest, an upgrade leaves alone.
     expect(service!.spec).not.toHaveProperty('caBundle');
     const { spec } = only(manifests, 'Service', 'dray-controller');
@@ -91,7 +105,7 @@ describe.skipIf(!hasHelm)('the chart’s autoscaling', () => {
           type: 'metrics-api',
           metricType: 'AverageValue',
           metadata: {
-            url: 'http://dray-api.space.svc.cluster.local:8080/desired-worker-scale?pool=gpu',
+            url: 'http://dray-api.space.svc:8080/desired-worker-scale?pool=gpu',
             valueLocation: 'desired_worker_scale',
             targetValue: '1',
             authMode: 'bearer',
@@ -101,7 +115,7 @@ describe.skipIf(!hasHelm)('the chart’s autoscaling', () => {
       ],
     });
     expect(only(manifests, 'TriggerAuthentication', 'dray-api-key').spec?.secretTargetRef).toEqual([
-      { parameter: 'token', name: 'dray-api-key', key: 'key' },
+      { parameter: 'token', name: 'dray-api-key', key: 'read-key' },
     ]);
     expect(
       manifests.filter(({ kind, metadata }) => kind.startsWith('Horizontal') && metadata.name !== 'dray-api'),

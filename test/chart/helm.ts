@@ -54,7 +54,9 @@ export interface Manifest {
     readonly service?: object;
     readonly ports?: readonly { readonly name: string }[];
     readonly metrics?: unknown;
-    readonly endpoints?: readonly { readonly port: string }[];
+    readonly behavior?: Readonly<Record<'scaleUp' | 'scaleDown', { readonly tolerance?: string }>>;
+    readonly publishNotReadyAddresses?: boolean;
+    readonly endpoints?: readonly { readonly port: string; readonly authorization?: unknown }[];
     readonly secretTargetRef?: unknown;
   };
 }

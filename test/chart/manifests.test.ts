@@ -12,6 +12,7 @@ import { hasHelm, type Manifest } from './helm.js';
 const text = (name: string): string => readFileSync(join(folder, name), 'utf8');
 const names = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
 const all = names.flatMap((name) => loadAllYaml(text(name)) as Manifest[]);
+const monitoring = loadAllYaml(text('monitoring/service-monitor.yaml')) as Manifest[];
 
 interface MadeSecret {
   readonly metadata: { readonly name: string };
@@ -59,11 +60,14 @@ describe('the Secrets of the plain manifests', () => {
   it('have each key that pods ask for', () => {
     const made = new Map(madeSecrets().map(({ metadata, stringData }) => [metadata.name, stringData]));
     const asked = new Set<string>();
-    JSON.stringify(all, (key, value: { name?: string; key?: string; secretName?: string }) => {
-      if (key === 'secretKeyRef') asked.add(`${value.name}/${value.key}`);
-      if (key === 'secret') asked.add(`${value.secretName}/keys.json`);
-      return value;
-    });
+    JSON.stringify(
+      [...all, ...monitoring],
+      (key, value: { name?: string; key?: string; secretName?: string }) => {
+        if (key === 'secretKeyRef' || key === 'credentials') asked.add(`${value.name}/${value.key}`);
+        if (key === 'secret') asked.add(`${value.secretName}/keys.json`);
+        return value;
+      },
+    );
     const missing = [...asked].filter((one) => {
       const [name, key] = one.split('/') as [string, string];
       return !made.get(name)?.[key];
@@ -72,14 +76,15 @@ describe('the Secrets of the plain manifests', () => {
     expect(missing).toEqual([]);
   });
 
-  it('have an API key whose hash is in the file of keys', () => {
-    const { key, 'keys.json': file } = madeSecrets().find(({ metadata }) => metadata.name === 'dray-api-key')!
-      .stringData as { key: string; 'keys.json': string };
-    expect(key).toMatch(/^dray_[0-9a-f]{12}_[\w-]{43}$/);
-    const { keys } = JSON.parse(file) as { keys: readonly { id: string; hash: string }[] };
-    expect(keys).toMatchObject([
-      { id: key.slice(5, 17), hash: createHash('sha256').update(key).digest('hex') },
-    ]);
+  it('have API keys whose hashes are in the file of keys', () => {
+    const { stringData } = madeSecrets().find(({ metadata }) => metadata.name === 'dray-api-key')!;
+    const { keys } = JSON.parse(stringData['keys.json']!) as { keys: readonly object[] };
+    const expected = Object.entries({ key: 'admin', 'read-key': 'read' }).map(([name, scope]) => {
+      const key = stringData[name]!;
+      expect(key).toMatch(/^dray_[0-9a-f]{12}_[\w-]{43}$/);
+      return { id: key.slice(5, 17), scope, hash: createHash('sha256').update(key).digest('hex') };
+    });
+    expect(keys).toMatchObject(expected);
   });
 
   it('have passwords that are never the same', () => {

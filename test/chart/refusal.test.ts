@@ -57,6 +57,11 @@ describe.skipIf(!hasHelm)('helm refuses', () => {
       'leaves no time after api.preStopSeconds (45).',
     ],
     [
+      'workers that run containers and may not reach Kubernetes',
+      { containers: { enabled: true }, networkPolicy: { workerTo: [{ podSelector: {} }] } },
+      'networkPolicy.workerTo has no ipBlock',
+    ],
+    [
       'two Services of one name',
       {
         api: {

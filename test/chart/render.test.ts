@@ -77,6 +77,10 @@ describe.skipIf(!hasHelm)('the chart’s objects', () => {
     for (const component of ['api', 'controller', 'worker']) {
       const monitor = only(manifests, 'ServiceMonitor', `dray-${component}`);
       expect(monitor.metadata.labels['release']).toBe('prometheus');
+      // Only the API asks who it is, and to read is all that it needs.
+      expect(monitor.spec?.endpoints?.[0]?.authorization).toEqual(
+        component === 'api' ? { credentials: { name: 'dray-api-key', key: 'read-key' } } : undefined,
+      );
       const wanted = Object.entries(monitor.spec?.selector?.matchLabels ?? {});
       const found = services.filter(({ metadata }) =>
         wanted.every(([key, value]) => metadata.labels[key] === value),

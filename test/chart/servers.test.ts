@@ -25,16 +25,18 @@ describe.skipIf(!hasHelm)('the chart’s Secrets', () => {
     expect(secretOf(render(), 'dray-redis')['password']).not.toBe(redis['password']);
   });
 
-  it('have an API key that the API knows by its hash', async () => {
-    const { key, 'keys.json': file } = secretOf(render(), 'dray-api-key') as Record<
-      'key' | 'keys.json',
-      string
-    >;
+  it('have an API key for people and one that may only read, which the API knows by their hashes', async () => {
+    const {
+      key,
+      'read-key': readKey,
+      'keys.json': file,
+    } = secretOf(render(), 'dray-api-key') as Record<'key' | 'read-key' | 'keys.json', string>;
     const folder = await mkdtemp(join(tmpdir(), 'dray-keys-'));
     try {
       await writeFile(join(folder, 'keys.json'), file);
       expect(await readKeys(join(folder, 'keys.json'))).toMatchObject([
         { id: idOf(key), scope: 'admin', hash: createHash('sha256').update(key).digest('hex') },
+        { id: idOf(readKey), scope: 'read', hash: createHash('sha256').update(readKey).digest('hex') },
       ]);
     } finally {
       await rm(folder, { recursive: true });
@@ -169,6 +171,13 @@ describe.skipIf(!hasHelm)('the chart’s network policies', () => {
     const containers = { enabled: true, ownS3: true };
     expect(callers(render({ containers }), 's3')).toEqual([...dray, 'container']);
     expect(callers(render({ containers }), 'redis')).toEqual(dray);
+  });
+
+  it('let workers that run containers call Kubernetes, where its address is given', () => {
+    const to = { ipBlock: { cidr: '192.0.2.1/32' } };
+    const manifests = render({ containers: { enabled: true }, networkPolicy: { workerTo: [to] } });
+    const { egress } = only(manifests, 'NetworkPolicy', 'dray-worker').spec as unknown as { egress: unknown };
+    expect(egress).toContainEqual({ to: [to] });
   });
 
   it('let everybody reach what has a port outside', () => {

@@ -1,9 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { diagnoseKubernetes } from '../../src/compose/kubernetes-diagnosis.js';
 import { DeletionCosts } from '../../src/kubernetes/deletion-costs.js';
 import { eventually } from '../support/eventually.js';
 import { image, noCluster, testNamespace, type TestNamespace } from './cluster.js';
+import { accountOf } from './dray-account.js';
 
 interface Pod {
   readonly metadata: { readonly name: string; readonly deletionTimestamp?: string };
@@ -93,6 +97,23 @@ describe.skipIf(noCluster)('pods of a release', () => {
       { check: 'kubernetes', state: 'ok' },
       { check: 'pods', state: 'wrong' },
     ]);
+  });
+
+  test('that the doctor may not see are one finding, not seven', async () => {
+    const { api, name: namespace } = space;
+    const folder = await mkdtemp(join(tmpdir(), 'dray-account-'));
+    try {
+      const config = await accountOf(api, 'stranger');
+      await writeFile(join(folder, 'config'), config.exportConfig(), { mode: 0o600 });
+      vi.stubEnv('KUBECONFIG', join(folder, 'config'));
+      expect(await diagnoseKubernetes({ release: 'ill', namespace })).toMatchObject([
+        { check: 'kubernetes', state: 'ok' },
+        { check: 'pods', state: 'warning', detail: expect.stringContaining('not looked at') as string },
+      ]);
+    } finally {
+      vi.unstubAllEnvs();
+      await rm(folder, { recursive: true });
+    }
   });
 });
 
