@@ -56,6 +56,11 @@ describe('the trouble of a pod', () => {
     expect(troubleOf(pod({ conditions, initContainerStatuses }), now)?.why).toBe(
       'waits for its init container servers since 90 s',
     );
+    const lastState = { terminated: { exitCode: 1, reason: 'Error', message: 'redis: wrong: away' } };
+    const again = [{ name: 'servers', restartCount: 1, state: { running: {} }, lastState }];
+    expect(troubleOf(pod({ conditions, initContainerStatuses: again }), now)?.why).toBe(
+      'waits for its init container servers since 90 s: it ended with 1: redis: wrong: away',
+    );
   });
 
   test('is worth a warning where a container was started again', () => {

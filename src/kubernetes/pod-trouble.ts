@@ -67,7 +67,10 @@ export function troubleOf({ metadata, status = {} }: StandingPod, now: number): 
     const what = init ? `waits for its init container ${init.name}` : `is not ready`;
     return {
       state: 'wrong',
-      why: said(`${what} since ${Math.round(sinceMs / 1_000)} s`, init ? undefined : ready.message),
+      why: said(
+        `${what} since ${Math.round(sinceMs / 1_000)} s`,
+        init ? ended(init.lastState) : ready.message,
+      ),
     };
   }
   const restarted = containers.find(({ restartCount = 0 }) => restartCount > 0);

@@ -39,19 +39,19 @@ describe.skipIf(noChart !== undefined)('the plain manifests', () => {
     const { image, redis, rabbitmq, s3 } = await chartImages();
     const { DRAY_TEST_STORAGE_CLASS: storageClassName } = process.env;
     const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
-    const text = files
-      .map((name) => readFileSync(join(folder, name), 'utf8'))
-      .join('\n---\n')
-      .replace(/(namespace: )dray( |,|$)/gm, `$1${space.name}$2`)
-      .replaceAll('dray:dray-', `${space.name}:dray-`)
-      .replace(/image: \S*dray-s3:\S+/g, (found) => (s3 ? `image: ${s3.image}` : found))
-      .replace(/image: \S*\/redis:\S+/g, (found) => (redis ? `image: ${redis.image}` : found))
-      .replace(/image: \S*\/rabbitmq:\S+/g, (found) => (rabbitmq ? `image: ${rabbitmq.image}` : found))
-      .replace(/image: (dray-\w+):\S+/g, `image: ${image.registry}/$1:${image.tag}`);
-    const items = (loadAllYaml(text) as (Manifest | null)[]).filter(
-      (one) => one !== null && !['APIService', 'HorizontalPodAutoscaler'].includes(one.kind),
+    const ours = (text: string): string =>
+      text
+        .replace(/(namespace: )dray( |,|$)/gm, `$1${space.name}$2`)
+        .replaceAll('dray:dray-', `${space.name}:dray-`)
+        .replace(/image: \S*dray-s3:\S+/g, (found) => (s3 ? `image: ${s3.image}` : found))
+        .replace(/image: \S*\/redis:\S+/g, (found) => (redis ? `image: ${redis.image}` : found))
+        .replace(/image: \S*\/rabbitmq:\S+/g, (found) => (rabbitmq ? `image: ${rabbitmq.image}` : found))
+        .replace(/image: (dray-\w+):\S+/g, `image: ${image.registry}/$1:${image.tag}`);
+    const all = files.flatMap(
+      (name) => loadAllYaml(ours(readFileSync(join(folder, name), 'utf8'))) as Manifest[],
     );
-    for (const claim of items.flatMap((one) => one?.spec?.volumeClaimTemplates ?? []))
+    const items = all.filter(({ kind }) => !['APIService', 'HorizontalPodAutoscaler'].includes(kind));
+    for (const claim of items.flatMap(({ spec }) => spec?.volumeClaimTemplates ?? []))
       if (storageClassName) claim.spec.storageClassName = storageClassName;
     return JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
   }
