@@ -1,19 +1,43 @@
 // Installs what a fresh checkout lacks: the npm packages, a fast BLAS library, and with --python a virtual
 // environment with numpy, locust and pika, with --browser Chromium, with --services Redis, RabbitMQ, MinIO and a reader
-// of compose files, with --containers podman. Silent where nothing is missing. Only failing npm packages end it with an
-// error: everything works without the rest, only slower or less tested.
+// of compose files, with --containers podman, with --kubernetes what checks manifests, with --prometheus Prometheus and
+// its adapter for clusters that pull no images. Silent where nothing is missing. Only failing npm packages end it with
+// an error: everything works without the rest, only slower or less tested.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { missing } from './services/installation.mjs';
-import { composeModule, composeReader, minioModule, tools } from './services/tools.mjs';
+import {
+  adapterModule,
+  composeModule,
+  composeReader,
+  definitionModules,
+  definitions,
+  manifestModule,
+  manifestReader,
+  minioModule,
+  tools,
+} from './services/tools.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const windows = process.platform === 'win32';
 
 /** @returns false where the packages are missing and could not be installed. */
-export function setup({ python = false, browser = false, services = false, containers = false } = {}) {
+export function setup(wanted = {}) {
+  const { python, browser, services, containers, kubernetes, prometheus } = wanted;
   if (!packagesInstalled()) {
     say('installing the npm packages');
     const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {
@@ -31,6 +55,8 @@ export function setup({ python = false, browser = false, services = false, conta
   if (browser) installBrowser();
   if (services) installServices();
   if (containers) installPodman();
+  if (kubernetes) installManifestReader();
+  if (prometheus) installPrometheus();
   return true;
 }
 
@@ -109,16 +135,76 @@ function installServices() {
   }
 }
 
-/** Runs containers for tests, and busybox is their image; without, or where it cannot run any, those are skipped. */
+/** Runs containers for tests; busybox is their image, and tini is in Dray's; without, or where it cannot run any, those are skipped. */
 function installPodman() {
-  if (succeeds('podman', ['--version']) && succeeds('busybox', ['true'])) return;
+  const there = ['podman --version', 'busybox true', 'tini --version'].every((words) =>
+    succeeds(words.split(' ')[0], words.split(' ').slice(1)),
+  );
+  if (there) return;
   if (process.platform !== 'linux' || process.getuid() !== 0 || !succeeds('apt-get', ['--version'])) {
-    say('no podman and static busybox found: the tests that run containers are skipped');
+    say('no podman, static busybox and tini found: the tests that run containers are skipped');
     return;
   }
-  say("installing Debian's podman, runc and busybox-static, for the tests that run containers");
-  const failure = installPackage('podman', 'runc', 'busybox-static');
+  say("installing Debian's podman, runc, busybox-static and tini, for the tests that run containers");
+  const failure = installPackage('podman', 'runc', 'busybox-static', 'tini');
   if (failure) say(`that did not work (${failure}): those tests are skipped`);
+}
+
+/** What tells whether the chart's manifests are right, and the definitions of KEDA's and of Prometheus's operator. */
+function installManifestReader() {
+  if (!succeeds('kubeconform', ['-v']) && !existsSync(manifestReader)) buildGo('kubeconform', manifestModule);
+  mkdirSync(definitions, { recursive: true });
+  for (const [module, files] of Object.entries(definitionModules)) {
+    const missing = files.filter((file) => !existsSync(join(definitions, basename(file))));
+    if (missing.length === 0) continue;
+    const got = spawnSync('go', ['mod', 'download', '-json', module], {
+      cwd: definitions, // where no module is, whose versions would count
+      encoding: 'utf8',
+      timeout: 300_000,
+    });
+    if (got.status === 0) {
+      const { Dir: folder } = JSON.parse(got.stdout);
+      for (const file of missing) copyFileSync(join(folder, file), join(definitions, basename(file)));
+    } else {
+      say(`${module} could not be had: the tests that need it are skipped`);
+    }
+  }
+}
+
+/** For tests on clusters whose nodes can pull no images: they are made of these two. */
+function installPrometheus() {
+  if (!succeeds('prometheus', ['--version']) && !existsSync(join(tools, 'prometheus'))) {
+    say("getting Debian's prometheus, for its tests");
+    inFolder((folder) => {
+      const unpack = 'apt-get download prometheus && dpkg-deb --extract prometheus_*.deb .';
+      const got = spawnSync('sh', ['-c', unpack], { cwd: folder, stdio: 'ignore', timeout: 300_000 });
+      if (got.status === 0) copyFileSync(join(folder, 'usr/bin/prometheus'), join(tools, 'prometheus'));
+      else say('that did not work: its tests are skipped');
+    });
+  }
+  const adapter = join(tools, 'prometheus-adapter');
+  if (succeeds('prometheus-adapter', ['--help']) || existsSync(adapter)) return;
+  const [module, version] = adapterModule;
+  say(`building ${module}, for its tests`);
+  inFolder((folder) => {
+    const command = `${module}/cmd/adapter`;
+    writeFileSync(join(folder, 'go.mod'), `module wrap\n\ngo 1.24.0\n\nrequire ${module} ${version}\n`);
+    writeFileSync(join(folder, 'wrap.go'), `//go:build tools\n\npackage wrap\n\nimport _ "${command}"\n`);
+    const build = 'go mod tidy && go build -ldflags "-s -w" -o "$1" "$2"';
+    const args = ['-c', build, 'sh', adapter, command];
+    const built = spawnSync('sh', args, { cwd: folder, stdio: 'ignore', timeout: 1_200_000 });
+    if (built.status !== 0) say('that did not work (is there Go 1.24 or later?): its tests are skipped');
+  });
+}
+
+function inFolder(action) {
+  mkdirSync(tools, { recursive: true });
+  const folder = mkdtempSync(join(tmpdir(), 'dray-setup-'));
+  try {
+    action(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** Once, into .tools: MinIO takes some three minutes on two cores, and seconds where Go has it in its cache. */
@@ -181,7 +267,10 @@ function installPython() {
   const wanted = ['numpy\n', ...requirements.map((file) => readFileSync(file, 'utf8'))].join('');
   if (existsSync(interpreter) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   say('making .venv with numpy, locust and pika, for the tests of clients in Python and of the load test');
-  if (!existsSync(interpreter) && !succeeds('python3', ['-m', 'venv', venv])) {
+  const makeVenv = () => succeeds('python3', ['-m', 'venv', venv]);
+  // Debian has the module venv, but what it needs is another package.
+  const debian = process.platform === 'linux' && process.getuid() === 0 && succeeds('apt-get', ['--version']);
+  if (!existsSync(interpreter) && !makeVenv() && !(debian && !installPackage('python3-venv') && makeVenv())) {
     say('no virtual environment could be made (is python3-venv there?)');
     say('going on without: the tests of the Python client and of the load test are skipped');
     return;
@@ -211,6 +300,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     browser: wanted('browser'),
     services: wanted('services'),
     containers: wanted('containers'),
+    kubernetes: wanted('kubernetes'),
+    prometheus: wanted('prometheus'),
   };
   if (!setup(options)) process.exitCode = 1;
 }

@@ -37,6 +37,14 @@ const program = buildProgram({
     const { diagnose } = await import('./compose/diagnosis.js');
     return diagnose(patient);
   },
+  diagnoseServers: async (servers) => {
+    const { diagnoseServers } = await import('./compose/deployment-diagnosis.js');
+    return diagnoseServers(servers);
+  },
+  diagnoseKubernetes: async (place) => {
+    const { diagnoseKubernetes } = await import('./compose/kubernetes-diagnosis.js');
+    return diagnoseKubernetes(place);
+  },
   checkInvariants: async (patient) => {
     if ('servers' in patient) {
       const { checkDeployment } = await import('./compose/deployment-diagnosis.js');

@@ -11,10 +11,14 @@ export const nullable = (schema) => ({ ...schema, type: [schema.type, 'null'].fl
 export const oneOf = (...values) => ({ type: 'string', enum: values });
 export const listOf = (items) => ({ type: 'array', items });
 
-/** An object with these keys and no others. All must be there, but those that `optional` names: a key is set to null by
- * mistake, mostly, and templates would stumble over it without saying where. */
+/**
+ * An object with these keys and no others. Helm leaves out a key that is set to null: that is an error here, which
+ * templates would not say so well, but for those that may be null or that `optional` names.
+ */
 export const closed = (properties, { optional = [] } = {}) => {
-  const required = Object.keys(properties).filter((key) => !optional.includes(key));
+  const required = Object.entries(properties)
+    .filter(([key, { type }]) => !optional.includes(key) && ![type].flat().includes('null'))
+    .map(([key]) => key);
   return {
     type: 'object',
     properties,

@@ -249,15 +249,20 @@ export class Link {
     log[level](state, { connection: name, server: address.shown, ...details });
   }
 
-  async #end(model: ChannelModel): Promise<void> {
-    const waiting = new AbortController();
-    const closed = model.close().catch(() => undefined);
-    const late = this.#params.clock.sleep(closeMs, waiting.signal).catch(() => undefined);
-    await Promise.race([closed, late]);
-    waiting.abort();
-    // A server that hangs never answers, and one that reads no more never takes what is still to be sent.
-    destroy(model);
+  #end(model: ChannelModel): Promise<void> {
+    return endConnection(model, this.#params.clock);
   }
+}
+
+/** Closes it, and within two seconds its socket whatever RabbitMQ says: one left open would keep the process alive. */
+export async function endConnection(model: ChannelModel, clock: Clock): Promise<void> {
+  const waiting = new AbortController();
+  const closed = model.close().catch(() => undefined);
+  const late = clock.sleep(closeMs, waiting.signal).catch(() => undefined);
+  await Promise.race([closed, late]);
+  waiting.abort();
+  // A server that hangs never answers, and one that reads no more never takes what is still to be sent.
+  destroy(model);
 }
 
 /** Ends the socket, which amqplib does not show; the error makes amqplib notice. */

@@ -6,6 +6,7 @@ import { DrayError } from '../jobs/errors.js';
 import type { InvariantReport } from '../jobs/invariants.js';
 import { folderDoc, type Context, type Handle } from './context.js';
 import { exitCodes, UsageError, type ExitCode } from './failure.js';
+import { waitForServers } from './server-wait.js';
 import { grid } from './table.js';
 import { print, printJson, type Terminal } from './terminal.js';
 
@@ -14,15 +15,25 @@ export type Patient =
   | { readonly data: string; readonly server?: string }
   | { readonly servers: Servers; readonly prefix: string };
 
+/** A release in Kubernetes; by default all of Dray in the namespace of the context. */
+export interface KubernetesPlace {
+  readonly release: string | undefined;
+  readonly namespace: string | undefined;
+}
+
 /** Checks the promises: of a data folder that no server has open, or of a deployment. */
 export type CheckInvariants = (patient: Patient) => Promise<InvariantReport>;
 
 /** Looks at the machine, the data folder and the server, or at the servers and processes of a deployment. */
 export type Diagnose = (patient: Patient) => Promise<readonly Finding[]>;
 
-interface Checks {
+/** All that the command can have looked at. */
+export interface Doctors {
   readonly checkInvariants: CheckInvariants;
   readonly diagnose: Diagnose;
+  /** Looks at what a process of a deployment needs to start. */
+  readonly diagnoseServers: (servers: Servers) => Promise<readonly Finding[]>;
+  readonly diagnoseKubernetes: (place: KubernetesPlace) => Promise<readonly Finding[]>;
 }
 
 interface DoctorOptions {
@@ -33,10 +44,14 @@ interface DoctorOptions {
   readonly state?: string;
   readonly blobs?: string;
   readonly queuePrefix?: string;
+  readonly kubernetes?: boolean;
+  readonly release?: string;
+  readonly namespace?: string;
+  readonly wait?: string;
   readonly json?: boolean;
 }
 
-export function addDoctor(program: Command, context: Context, handle: Handle, checks: Checks): void {
+export function addDoctor(program: Command, context: Context, handle: Handle, doctors: Doctors): void {
   program
     .command('doctor')
     .description(
@@ -52,28 +67,56 @@ export function addDoctor(program: Command, context: Context, handle: Handle, ch
     .option('--state <address>', 'of a deployment, Redis (default: DRAY_STATE)')
     .option('--blobs <address>', 'of a deployment, where large data is (default: DRAY_BLOBS)')
     .option('--queue-prefix <name>', 'of a deployment (default: DRAY_QUEUE_PREFIX, or dray)')
+    .option(
+      '--kubernetes',
+      'what Dray is in Kubernetes: pods, Secrets, rights, and whether HPAs read its figure; of the cluster of KUBECONFIG or around this pod',
+    )
+    .option('--release <name>', 'with --kubernetes: of helm (default: all in the namespace)')
+    .option('--namespace <name>', 'with --kubernetes (default: that of the context, or of this pod)')
+    .option(
+      '--wait <time>',
+      'of a deployment: look at its servers again and again until they can be used, such as 60s; exit code 1 where that takes longer',
+    )
     .option('--json', 'for machines: one JSON document on stdout, errors as JSON on stderr')
     .action((options: DoctorOptions) =>
-      handle(options.json === true, () => examine(options, context, checks)),
+      handle(options.json === true, () => examine(options, context, doctors)),
     );
 }
 
-async function examine(
-  options: DoctorOptions,
-  { terminal }: Context,
-  { checkInvariants, diagnose }: Checks,
-): Promise<ExitCode> {
+async function examine(options: DoctorOptions, context: Context, doctors: Doctors): Promise<ExitCode> {
+  const { terminal } = context;
+  if (options.kubernetes !== true && (options.release ?? options.namespace) !== undefined) {
+    throw new UsageError('--release and --namespace go with --kubernetes.', 'See `dray doctor --help`.');
+  }
   const patient = patientOf(options);
+  if (options.wait !== undefined) {
+    if (!('servers' in patient)) {
+      throw new UsageError(
+        '--wait is for the servers of a deployment.',
+        'Name them: --queue, --state, --blobs.',
+      );
+    }
+    const look = (): Promise<readonly Finding[]> => doctors.diagnoseServers(patient.servers);
+    return waitForServers({ ...context, time: options.wait, json: options.json === true, look });
+  }
   if (options.invariants !== true) {
-    const findings = await diagnose(patient);
+    const findings = [
+      ...(options.kubernetes === true ? await doctors.diagnoseKubernetes(placeOf(options)) : []),
+      // Past one machine both are of interest, where both can be reached.
+      ...(options.kubernetes !== true || 'servers' in patient ? await doctors.diagnose(patient) : []),
+    ];
     if (options.json) printJson(terminal.out, { findings });
     else print(terminal.out, describeFindings(findings, terminal));
     return findings.some(({ state }) => state === 'wrong') ? exitCodes.failed : exitCodes.ok;
   }
-  const report = await checkInvariants(patient);
+  const report = await doctors.checkInvariants(patient);
   if (options.json) printJson(terminal.out, report);
   else print(terminal.out, describeReport(report));
   return report.violations.length === 0 ? exitCodes.ok : exitCodes.failed;
+}
+
+function placeOf({ release, namespace }: DoctorOptions): KubernetesPlace {
+  return { release, namespace };
 }
 
 /** A deployment where any of its servers is named; `--data` says that it is a folder, whatever the environment holds. */

@@ -21,6 +21,8 @@ async function run(line: string, serve: Serve = () => Promise.resolve()) {
     serveModels: serve,
     checkInvariants: () => Promise.reject(new Error('this test has no data folder')),
     diagnose: () => Promise.reject(new Error('this test has no machine')),
+    diagnoseServers: () => Promise.reject(new Error('this test has no servers')),
+    diagnoseKubernetes: () => Promise.reject(new Error('this test has no cluster')),
     clock: systemClock,
     terminal: {
       out: keep((text) => (out += text)),
@@ -42,6 +44,11 @@ describe('the command line', () => {
     ['jobs list --no-such-flag', 'unknown option'],
     ['jobs get', 'missing required argument'],
     ['jobs list --status done', 'Allowed choices are scheduled, pending'],
+    ['doctor --wait 60s', '--wait is for the servers of a deployment'],
+    [
+      'doctor --wait soon --queue amqp://x --state redis://x --blobs s3://x',
+      '--wait: "soon" is no time such as 60s',
+    ],
     ['jobs list --limit none', '--limit: "none" is not a number above 0'],
     ['jobs list --server ftp://x', '--server must be an http or https address'],
     ['submit matmul only-one.npy', 'matmul takes two files, not 1'],

@@ -4,7 +4,7 @@ import { Command, CommanderError } from 'commander';
 import type { Clock } from '../clock.js';
 import type { Context, Handle } from './context.js';
 import { exitCodeHelp, exitCodes, tell, type ExitCode } from './failure.js';
-import { addDoctor, type CheckInvariants, type Diagnose } from './doctor.js';
+import { addDoctor, type Doctors } from './doctor.js';
 import { addJobs } from './jobs.js';
 import { addKeys } from './keys.js';
 import { addQueues } from './queues.js';
@@ -14,9 +14,7 @@ import { addServers, type Servers } from './servers.js';
 import { addSubmit } from './submit.js';
 import type { Terminal } from './terminal.js';
 
-export interface ProgramParams extends Servers {
-  readonly checkInvariants: CheckInvariants;
-  readonly diagnose: Diagnose;
+export interface ProgramParams extends Servers, Doctors {
   readonly terminal: Terminal;
   readonly clock: Clock;
 }

@@ -174,6 +174,8 @@ describe('dray scale explain', () => {
       serveModels: () => Promise.resolve(),
       checkInvariants: () => Promise.reject(new Error('this test has no data folder')),
       diagnose: () => Promise.reject(new Error('this test has no machine')),
+      diagnoseServers: () => Promise.reject(new Error('this test has no servers')),
+      diagnoseKubernetes: () => Promise.reject(new Error('this test has no cluster')),
       clock: systemClock,
       terminal: { out: stream('out'), err: stream('err'), width: 80, paint: (_, text) => text },
     });

@@ -30,6 +30,10 @@ export async function startApi(
     doorkeeper: Doorkeeper;
     /** Of the store of the jobs, beside their number. */
     storeBounds: readonly Measure[];
+    /** How long it takes requests yet when it stops, in ms, while clients that keep connections take leave. */
+    leaveMs: number;
+    /** How long requests may still take then, once the jobs have drained, in ms. */
+    lingerMs: number;
   },
 ): Promise<Listening> {
   const { engine, disk, clock, logger, config, doorkeeper, metrics } = params;
@@ -39,6 +43,7 @@ export async function startApi(
   });
   const room = new Bound({ clock, measure: diskBound(disk, config.minFree) });
   const jobsRefusal = () => room.refusal ?? queue.refusal;
+  const leaving = new AbortController();
   const models = hasModels(config) ? await openModels(config, { clock, logger, metrics }) : undefined;
   let listening: Listening | undefined;
   let messages: Awaited<ReturnType<typeof openMessages>>;
@@ -49,11 +54,11 @@ export async function startApi(
   };
   try {
     const app = await buildServer(
-      { ...params, ...manners(config, doorkeeper), jobsRefusal, dataRefusal: () => room.refusal },
+      { ...params, ...manners(config, doorkeeper, leaving.signal), jobsRefusal, dataRefusal: () => room.refusal },
       logger,
       models ? [...doors, tensorFlowServing(models)] : doors,
     );
-    listening = await listen(app, { config, doorkeeper, clock });
+    listening = await listen(app, { ...params, leaving });
     await Promise.all([queue.start(), room.start()]);
     messages = await openMessages({ ...params, log: taskLog(logger), jobsRefusal });
     return { url: listening.url, stop };

@@ -1,4 +1,6 @@
 /** Looks at the servers and the processes of a deployment, as they are now, and says what to do about what is wrong. */
+import type { Redis } from 'ioredis';
+import type { BlobStore } from '../blobs/blob-store.js';
 import { systemClock } from '../clock.js';
 import { parseBlobsAddress } from '../config/blobs-address.js';
 import type { Servers } from '../config/read-config.js';
@@ -10,7 +12,7 @@ import { checkBlobs, openBlobs } from './blobs.js';
 import { checkNode } from './diagnosis.js';
 import { checkDeadLetters, checkQueues, checkRabbit } from './rabbitmq-checks.js';
 import { checkRedis, openForChecks, redisChecks } from './redis-checks.js';
-import { findAll, ok, warning, wrong, type Verdict } from './verdicts.js';
+import { findAll, ok, warning, wrong, type Judge, type Verdict } from './verdicts.js';
 
 /** Longer than a controller needs to take over and send again what was not confirmed, in ms. */
 const slowOutboxMs = 30_000;
@@ -21,15 +23,33 @@ export interface DeploymentPlace extends Servers {
   readonly prefix: string;
 }
 
+/** What a process of the deployment needs to start is wrong, and what it would wait for, or do without, is a warning. */
+export async function diagnoseServers(servers: Servers): Promise<Finding[]> {
+  const redis = openForChecks(servers.state);
+  try {
+    return await findServers(servers, redis, { outage: warning });
+  } finally {
+    redis.disconnect();
+  }
+}
+
+function findServers(
+  { queue, state, blobs }: Servers,
+  redis: Redis,
+  outages: { outage: Judge },
+): Promise<Finding[]> {
+  return findAll({
+    node: checkNode,
+    redis: () => checkRedis(redis, state),
+    rabbitmq: () => checkRabbit(queue, outages),
+    blobs: () => checkStore(blobs, outages),
+  });
+}
+
 export async function diagnoseDeployment(place: DeploymentPlace): Promise<Finding[]> {
   const redis = openForChecks(place.state);
   try {
-    const servers = await findAll({
-      node: checkNode,
-      redis: () => checkRedis(redis, place.state),
-      rabbitmq: () => checkRabbit(place.queue),
-      blobs: () => checkStore(place.blobs),
-    });
+    const servers = await findServers(place, redis, { outage: wrong });
     const works = (check: string) => servers.some((one) => one.check === check && one.state !== 'wrong');
     if (!works('redis')) return servers;
     const settings = await findAll(redisChecks(redis));
@@ -62,27 +82,36 @@ async function findProcesses(place: DeploymentPlace): Promise<Finding[]> {
   }
 }
 
-/** Puts, reads and removes a small blob. */
-async function checkStore(address: string): Promise<Verdict> {
+/**
+ * Puts, reads and removes a small blob.
+ * @param outage judges a store that is away or takes nothing now: processes start, and do what needs no blobs.
+ */
+async function checkStore(address: string, { outage }: { outage: Judge }): Promise<Verdict> {
   const started = systemClock.monotonic();
-  const probe = Buffer.from('dray doctor');
+  let blobs: BlobStore;
   try {
     const place = parseBlobsAddress(address);
     await checkBlobs(place, { clock: systemClock, patienceMs });
-    const blobs = await openBlobs(place, { clock: systemClock, patienceMs });
-    try {
-      const writer = await blobs.create({ mediaType: 'application/octet-stream' });
-      await writer.write(probe);
-      const { id } = await writer.commit();
-      const target = Buffer.alloc(probe.length);
-      await blobs.readInto({ id, offset: 0, target });
-      await blobs.delete({ id });
-      if (!target.equals(probe)) return wrong('what was read is not what was written', 'Check the store.');
-    } finally {
-      await blobs.close();
-    }
+    blobs = await openBlobs(place, { clock: systemClock, patienceMs });
   } catch (error) {
-    return wrong((error as Error).message, 'Correct --blobs, or the rights of its user.');
+    const { message, code, cause } = error as NodeJS.ErrnoException;
+    const nowhere = (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOTFOUND';
+    const judge = code === 'unavailable' && !nowhere ? outage : wrong;
+    return judge(message, 'Correct --blobs, or the rights of its user.');
+  }
+  try {
+    const probe = Buffer.from('dray doctor');
+    const writer = await blobs.create({ mediaType: 'application/octet-stream' });
+    await writer.write(probe);
+    const { id } = await writer.commit();
+    const target = Buffer.alloc(probe.length);
+    await blobs.readInto({ id, offset: 0, target });
+    await blobs.delete({ id });
+    if (!target.equals(probe)) return wrong('what was read is not what was written', 'Check the store.');
+  } catch (error) {
+    return outage((error as Error).message, 'Correct --blobs, or the rights of its user.');
+  } finally {
+    await blobs.close();
   }
   return ok(`put, read and removed a blob within ${Math.ceil(systemClock.monotonic() - started)} ms`);
 }
@@ -98,7 +127,11 @@ async function checkLeader({ fleet }: ClusterEngine): Promise<Verdict> {
 
 async function checkWorkers({ fleet }: ClusterEngine): Promise<Verdict> {
   const workers = await fleet.workers();
-  if (workers.length === 0) return wrong('none: no job is run', 'Start one: dray worker.');
+  if (workers.length === 0) {
+    const plans = [...(await fleet.plans()).values()];
+    const idle = plans.every((plan) => plan.kind === 'known' && plan.desired === 0);
+    return idle ? ok('none, and none is wanted') : wrong('none: no job is run', 'Start one: dray worker.');
+  }
   const sum = (of: (worker: (typeof workers)[number]) => number): number =>
     workers.reduce((total, worker) => total + of(worker), 0);
   return ok(`${workers.length}, with ${sum(({ busy }) => busy)} of ${sum(({ slots }) => slots)} slots busy`);

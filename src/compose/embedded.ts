@@ -145,6 +145,9 @@ async function startOn(params: {
     healthy: () => workers.healthy,
     storeBounds: [],
     projected: new Set(),
+    // Nobody stands in for it.
+    leaveMs: 0,
+    lingerMs: 2_000,
   });
   reconciler.start();
   workers.start();

@@ -3,25 +3,28 @@ import type { Clock } from '../clock.js';
 import type { Config } from '../config/options.js';
 import { version } from '../config/version.js';
 import type { App, ServerDependencies } from '../http/dependencies.js';
+import { untilLeft } from '../http/leaving.js';
 import type { Doorkeeper } from './access.js';
 
 export interface Listening {
   readonly url: string;
-  /** Takes no more requests; those under way have until a moment after `drained`. */
+  /** Takes no more requests after `leaveMs`; those under way have until `lingerMs` after `drained`. */
   stop(drained?: Promise<unknown>): Promise<void>;
 }
 
-/** How long requests may still take once the jobs have drained, in ms. */
-const lingerMs = 2_000;
+/** How often connections are closed that have become idle while the others end, in ms. */
+const lookMs = 100;
 
 /** What any server has of its options. */
 export function manners(
   config: Config,
   { access }: Doorkeeper,
+  leaving: AbortSignal,
 ): Omit<ServerDependencies, 'clock' | 'metrics'> {
   return {
     bodyLimit: config.bodyLimit,
     access,
+    leaving,
     patience: {
       headerTimeout: 1_000 * config.headerTimeout,
       bodyTimeout: 1_000 * config.bodyTimeout,
@@ -35,9 +38,20 @@ export function manners(
 /** @throws where the address cannot be listened on. */
 export async function listen(
   app: App,
-  { config, doorkeeper, clock }: { config: Config; doorkeeper: Doorkeeper; clock: Clock },
+  params: {
+    config: Config;
+    doorkeeper: Doorkeeper;
+    clock: Clock;
+    /** Aborted once it stops; the app has its signal. */
+    leaving: AbortController;
+    /** How long it takes requests yet when it stops, in ms, while clients that keep connections take leave. */
+    leaveMs: number;
+    /** How long requests may still take then, once the jobs have drained, in ms. */
+    lingerMs: number;
+  },
 ): Promise<Listening> {
-  const { keyring } = doorkeeper;
+  const { config, clock, leaving } = params;
+  const { keyring } = params.doorkeeper;
   const url = await app.listen({
     host: config.host,
     port: config.port,
@@ -47,13 +61,16 @@ export async function listen(
   return {
     url,
     stop: async (drained = Promise.resolve()) => {
+      leaving.abort();
+      await untilLeft(app, clock, params.leaveMs);
       const closed = app.close();
       await drained;
       keyring.stop();
-      app.server.closeIdleConnections();
-      const cancelTimer = clock.after(lingerMs, () => app.server.closeAllConnections());
+      const cut = clock.after(params.lingerMs, () => app.server.closeAllConnections());
+      const idle = clock.every(lookMs, () => app.server.closeIdleConnections());
       await closed;
-      cancelTimer();
+      cut();
+      idle();
     },
   };
 }

@@ -15,6 +15,8 @@ import { listen, manners } from './listen.js';
 import { createLogger, taskLog } from './logger.js';
 import { untilStopped, type RunningServer } from './until-stopped.js';
 
+/** How long it takes requests yet when it stops, and those under way then, in ms. */
+const leaveMs = 2_000;
 const runtime = 'onnxruntime-node';
 
 type ModelsConfig = Config & { readonly models: string };
@@ -61,12 +63,13 @@ export async function startModels(config: ModelsConfig): Promise<RunningServer> 
   const doorkeeper = await openAccess({ config, clock, logger });
   const metrics = new Metrics({ clock });
   const models = await openModels(config, { clock, logger, metrics });
+  const leaving = new AbortController();
   try {
-    const app = await buildServerOf({ clock, metrics, ...manners(config, doorkeeper) }, logger, {
+    const app = await buildServerOf({ clock, metrics, ...manners(config, doorkeeper, leaving.signal) }, logger, {
       routes: (native) => modelRoutes(native, { metrics, ready: () => models.ready }),
       doors: [tensorFlowServing(models)],
     });
-    const listening = await listen(app, { config, doorkeeper, clock });
+    const listening = await listen(app, { config, doorkeeper, clock, leaving, leaveMs, lingerMs: leaveMs });
     let closing: Promise<void> | undefined;
     return {
       url: listening.url,

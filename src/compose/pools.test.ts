@@ -38,14 +38,15 @@ describe('the pools of the options', () => {
       utilisation: 0.5,
     };
     const given = pools({ ...gpu, ...own }, { name: 'cpu', types: ['matmul'] });
-    const [first, second, third] = readScaledPools(controller({ pools: given, slotsPerWorker: '2' }));
-    expect(first).toMatchObject({ name: 'default', types: [], slotsPerWorker: 2 });
+    const [first, second, third] = readScaledPools(controller({ pools: given, slo: '1m' }));
+    expect(first).toMatchObject({ name: 'default', types: [], policy: { slo: 60 } });
     expect(second).toEqual({
       ...gpu,
       slotsPerWorker: 4,
       policy: { min: 0, max: 5, drainTarget: 120, slo: 9, utilisation: 0.5 },
     });
-    expect(third).toMatchObject({ name: 'cpu', slotsPerWorker: 2, policy: { min: 1, max: 10, slo: 300 } });
+    expect(third).toMatchObject({ name: 'cpu', policy: { min: 1, max: 10, slo: 60 } });
+    expect(third!.slotsPerWorker).toBeUndefined();
   });
 
   it('may give the default pool numbers, and it comes first', () => {

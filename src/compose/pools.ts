@@ -13,7 +13,7 @@ import type { TaskRegistry } from '../tasks/registry.js';
 /** A pool with its numbers; times in seconds. */
 export interface ScaledPool extends NamedPool {
   readonly policy: Omit<ScalingPolicy, 'slotsPerWorker'>;
-  /** Undefined where it is what its workers have. */
+  /** Undefined where the pool does not say it. */
   readonly slotsPerWorker: number | undefined;
 }
 
@@ -55,13 +55,14 @@ export function readPools(config: Pick<Config, 'pools'>): readonly (NamedPool & 
   ];
 }
 
-/** As `readPools`, with the numbers that pools leave out from the options of the same names. */
+/** As `readPools`, with the numbers that pools leave out from the options of the same names, but for the slots. */
 export function readScaledPools(config: Config): readonly ScaledPool[] {
   return readPools(config).map((pool) => {
     const { name, types } = pool;
     const own = numbers.flatMap((key) => (pool[key] === undefined ? [] : [[key, numberOf(pool, key)]]));
     const all = { ...config, ...(Object.fromEntries(own) as Partial<Config>) };
-    const { minWorkers: min, maxWorkers: max, slotsPerWorker, drainTarget, slo, utilisation } = all;
+    const { minWorkers: min, maxWorkers: max, drainTarget, slo, utilisation } = all;
+    const slotsPerWorker = pool.slotsPerWorker === undefined ? undefined : all.slotsPerWorker;
     if (min > max) throw refusal(`pool "${name}": minWorkers (${min}) is above maxWorkers (${max})`);
     return { name, types, slotsPerWorker, policy: { min, max, drainTarget, slo, utilisation } };
   });

@@ -1,25 +1,27 @@
 /** What `dray doctor` asks the RabbitMQ of a deployment. */
 import { connect, type ChannelModel } from 'amqplib';
+import { endConnection } from '../amqp/link.js';
 import { systemClock } from '../clock.js';
 import { openBroker, type Broker } from '../engine/cluster/broker/broker.js';
 import type { ClusterEngine } from '../engine/cluster/index.js';
 import type { TypeCounts } from '../engine/engine.js';
 import { priorities } from '../jobs/priority.js';
 import { withoutPassword } from '../log.js';
-import { ok, warning, wrong, type Verdict } from './verdicts.js';
+import { ok, warning, wrong, type Judge, type Verdict } from './verdicts.js';
 
 const answerMs = 5_000;
 /** A connection that publishes while an alarm holds is told so within this time, in ms. */
 const alarmMs = 500;
 
-export async function checkRabbit(address: string): Promise<Verdict> {
+/** @param outage judges a RabbitMQ that is away or takes no messages now: processes start and wait for it. */
+export async function checkRabbit(address: string, { outage }: { outage: Judge }): Promise<Verdict> {
   const shown = withoutPassword(address);
   const started = systemClock.monotonic();
   let model: ChannelModel;
   try {
     model = await connect(address, { timeout: answerMs, noDelay: true });
   } catch (error) {
-    const { message } = error as Error;
+    const { message, code } = error as NodeJS.ErrnoException;
     if (/ACCESS[_-]REFUSED|403/.test(message))
       return wrong(`${shown}: ${message}`, 'Check user and password in --queue.');
     if (/NOT[_-]ALLOWED|530/.test(message))
@@ -27,8 +29,10 @@ export async function checkRabbit(address: string): Promise<Verdict> {
         `${shown}: ${message}`,
         'Make the virtual host and let the user into it: rabbitmqctl add_vhost, set_permissions.',
       );
-    return wrong(`${shown}: ${message}`, 'Start it, let this machine reach it, or correct --queue.');
+    const judge = code === 'ENOTFOUND' ? wrong : outage;
+    return judge(`${shown}: ${message}`, 'Start it, let this machine reach it, or correct --queue.');
   }
+  model.on('error', () => undefined); // a socket that is given up ends with one
   try {
     const { version } = model.connection.serverProperties as { version?: string };
     const tookMs = Math.ceil(systemClock.monotonic() - started);
@@ -37,7 +41,7 @@ export async function checkRabbit(address: string): Promise<Verdict> {
     if (major < 3 || (major === 3 && minor < 10)) return wrong(detail, 'Install RabbitMQ 3.10 or later.');
     const alarm = await alarmOf(model);
     if (alarm !== undefined) {
-      return wrong(
+      return outage(
         `${detail}; it takes no messages: ${alarm}`,
         'Give it memory or disk: rabbitmq-diagnostics alarms. Jobs are accepted meanwhile, up to a bound, and wait.',
       );
@@ -45,7 +49,7 @@ export async function checkRabbit(address: string): Promise<Verdict> {
     if (major > 4) return warning(detail, 'Dray is tried with 3.10 to 4.x.');
     return ok(detail);
   } finally {
-    await model.close().catch(() => undefined);
+    await endConnection(model, systemClock);
   }
 }
 
@@ -69,7 +73,7 @@ export async function checkQueues(params: {
 }): Promise<Verdict> {
   return withBroker(params, async (broker) => {
     const counts = await params.engine.counts();
-    const workers = await params.engine.fleet.workers();
+    const workers = (await params.engine.fleet.workers()).filter(({ stopping }) => stopping !== true);
     for (const type of counts) {
       for (const priority of priorities) {
         const queue = { type: type.type, priority };

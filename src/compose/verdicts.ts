@@ -8,6 +8,9 @@ export const ok = (detail: string): Verdict => ({ state: 'ok', detail });
 export const warning = (detail: string, advice: string): Verdict => ({ state: 'warning', detail, advice });
 export const wrong = (detail: string, advice: string): Verdict => ({ state: 'wrong', detail, advice });
 
+/** Says how much is wrong: what a running process lives through need not be `wrong` for one that starts. */
+export type Judge = (detail: string, advice: string) => Verdict;
+
 /** By name, in the order in which they are made and shown. */
 export type Checks = Readonly<Record<string, () => Verdict | Promise<Verdict>>>;
 

@@ -23,6 +23,8 @@ export interface Workers {
   readonly healthy: boolean;
   /** How many of their slots have a job. */
   readonly busy: number;
+  /** True from the call of `stop`. */
+  readonly stopping: boolean;
   info(): readonly WorkerView[];
   start(): void;
   /** See Worker.stop. */
@@ -106,6 +108,7 @@ export function createWorkers(params: {
     const { slots, resumes } = tasks.get(type);
     if (slots !== undefined) all.push(createInline({ name: type, types: [type], slots, resumes }));
   }
+  let stopping = false;
   return {
     executors,
     get healthy() {
@@ -114,9 +117,18 @@ export function createWorkers(params: {
     get busy() {
       return all.reduce((sum, { busy }) => sum + busy, 0);
     },
-    info: () => all.map((worker) => ({ ...worker.info(), process: id, host: hostname(), pool: config.pool })),
+    get stopping() {
+      return stopping;
+    },
+    info: () =>
+      all.map((worker) => ({
+        ...worker.info(),
+        ...{ process: id, host: hostname(), pool: config.pool },
+        ...(stopping && { stopping }),
+      })),
     start: () => all.forEach((worker) => worker.start()),
     stop: async (options) => {
+      stopping = true;
       await Promise.all(all.map((worker) => worker.stop(options)));
     },
   };

@@ -13,6 +13,11 @@ export const Worker = Type.Object(
     types: Type.Array(Type.String(), { description: 'The job types that it serves.' }),
     slots: Type.Integer({ description: 'Jobs that it can run at a time.' }),
     busy: Type.Integer(),
+    stopping: Type.Optional(
+      Type.Boolean({
+        description: 'True once its process takes no new jobs: it ends those it has, then goes.',
+      }),
+    ),
     executors: Type.Array(
       Type.Object({
         pid: Type.Integer(),

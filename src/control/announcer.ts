@@ -1,7 +1,7 @@
 /** Makes the workers of this process known to the other processes, as long as it lives. */
 import type { Clock } from '../clock.js';
 import type { Worker } from '../contract/worker.js';
-import type { TaskLog } from '../tasks/task.js';
+import { Trouble, type Log } from '../log.js';
 import { Loop } from './loop.js';
 
 export interface Register {
@@ -9,30 +9,49 @@ export interface Register {
   announce(params: { process: string; workers: readonly Worker[]; forMs: number }): Promise<void>;
 }
 
+/** What is announced. */
+export interface AnnouncedWorkers {
+  /** How many jobs they have; cheap to ask. */
+  readonly busy: number;
+  /** True once they take no new jobs. */
+  readonly stopping: boolean;
+  info(): readonly Worker[];
+}
+
 const intervalMs = 3_000;
+/** That a process has become idle or busy decides whether it may go: that is told as soon as it is seen. */
+const lookMs = 250;
+/** And yet not more often than this; that it stops, which happens once, does not wait for it. */
+const leastMs = 1_000;
 /** Of a process that ended without a word nothing is known after so long. */
 const forMs = 10_000;
 
 export class Announcer {
   readonly #register: Register;
   readonly #process: string;
-  readonly #workers: () => readonly Worker[];
-  readonly #log: TaskLog;
+  readonly #workers: AnnouncedWorkers;
+  readonly #clock: Clock;
   readonly #loop: Loop;
-  #trouble = false;
+  readonly #trouble: Trouble;
+  #latest: { readonly at: number; readonly idle: boolean; readonly stopping: boolean } | undefined;
 
   constructor(params: {
     register: Register;
     process: string;
-    workers: () => readonly Worker[];
+    workers: AnnouncedWorkers;
     clock: Clock;
-    log: TaskLog;
+    log: Log;
   }) {
     this.#register = params.register;
     this.#process = params.process;
     this.#workers = params.workers;
-    this.#log = params.log;
-    this.#loop = new Loop({ clock: params.clock, intervalMs, pass: () => this.#announce() });
+    this.#clock = params.clock;
+    this.#loop = new Loop({ clock: params.clock, intervalMs: lookMs, pass: () => this.#look() });
+    this.#trouble = new Trouble({
+      log: params.log,
+      begins: 'the workers could not be announced',
+      ends: 'the workers are announced again',
+    });
   }
 
   start(): void {
@@ -46,13 +65,20 @@ export class Announcer {
     await this.#register.announce(gone).catch(() => undefined); // the entry ends by itself
   }
 
-  async #announce(): Promise<void> {
+  async #look(): Promise<void> {
+    const at = this.#clock.monotonic();
+    const { stopping } = this.#workers;
+    const idle = this.#workers.busy === 0;
+    if (this.#latest?.stopping === stopping) {
+      const passedMs = at - this.#latest.at;
+      if (passedMs < (idle === this.#latest.idle ? intervalMs : leastMs)) return;
+    }
+    this.#latest = { at, idle, stopping };
     try {
-      await this.#register.announce({ process: this.#process, workers: this.#workers(), forMs });
-      this.#trouble = false;
+      await this.#register.announce({ process: this.#process, workers: this.#workers.info(), forMs });
+      this.#trouble.over();
     } catch (error) {
-      if (!this.#trouble) this.#log.warn('the workers could not be announced', { error: String(error) });
-      this.#trouble = true;
+      this.#trouble.met({ error: String(error) });
     }
   }
 }

@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.js';
 import type { Engine } from '../engine/engine.js';
 import type { ScalingPlan, ScalingPolicy } from '../jobs/scaling.js';
+import { Trouble } from '../log.js';
 import type { TaskLog } from '../tasks/task.js';
 import { Planner, type KnownPlan } from './planner.js';
 
@@ -26,7 +27,7 @@ export class Autoscaler {
   readonly #log: TaskLog;
   readonly #pool: ScaledPool;
   readonly #planner: Planner;
-  #troubled = false;
+  readonly #trouble: Trouble;
   #wishes: readonly Wish[] = [];
   #size = 0;
 
@@ -41,6 +42,11 @@ export class Autoscaler {
     this.#clock = params.clock;
     this.#log = params.log;
     this.#pool = pool;
+    this.#trouble = new Trouble({
+      log: params.log,
+      begins: 'the number of executors stays as it is',
+      ends: 'the number of executors follows the load again',
+    });
     this.#planner = new Planner({
       ...params,
       pool: () => ({ current: pool.current(), busy: pool.busy(), slotsPerWorker: policy.slotsPerWorker }),
@@ -72,15 +78,12 @@ export class Autoscaler {
     this.#pool.resize(size);
     if (size !== this.#size) this.#log.info('executors scaled', { from: this.#size, to: size, need });
     this.#size = size;
-    if (this.#troubled) this.#log.info('the number of executors follows the load again');
-    this.#troubled = false;
+    this.#trouble.over();
   }
 
   #stay(reason: string): void {
     this.#hold();
-    if (!this.#troubled)
-      this.#log.warn('the number of executors stays as it is', { size: this.#size, reason });
-    this.#troubled = true;
+    this.#trouble.met({ size: this.#size, reason });
   }
 
   /** Where nothing is known the size that there is counts as wanted, and nothing is stopped right afterwards. */

@@ -5,6 +5,7 @@
 import type { Clock } from '../clock.js';
 import type { Engine } from '../engine/engine.js';
 import { isFinal, type Status } from '../jobs/life-cycle.js';
+import { Trouble } from '../log.js';
 import type { ContainerRuntime } from '../tasks/container/runtime.js';
 import type { TaskLog } from '../tasks/task.js';
 import { Loop } from './loop.js';
@@ -36,10 +37,10 @@ export class ContainerKeeper {
   readonly #clock: Clock;
   readonly #log: TaskLog;
   readonly #loop: Loop;
+  readonly #trouble: Trouble;
   /** Containers whose jobs were not there the last time. */
   #missed: ReadonlySet<string> = new Set();
   #idleSince: number | undefined;
-  #trouble = false;
   #stopping = false;
 
   constructor(params: {
@@ -52,6 +53,11 @@ export class ContainerKeeper {
     this.#engine = params.engine;
     this.#clock = params.clock;
     this.#log = params.log;
+    this.#trouble = new Trouble({
+      log: params.log,
+      begins: 'containers could not be looked after',
+      ends: 'containers are looked after again',
+    });
     this.#loop = new Loop({ clock: params.clock, intervalMs, pass: () => this.#tryPass() });
   }
 
@@ -70,11 +76,9 @@ export class ContainerKeeper {
     if (this.#idleSince !== undefined && now - this.#idleSince < idleMs) return;
     try {
       this.#idleSince = (await this.keep()) === 0 ? now : undefined;
-      if (this.#trouble) this.#log.info('containers are looked after again');
-      this.#trouble = false;
+      this.#trouble.over();
     } catch (error) {
-      if (!this.#trouble) this.#log.warn('containers could not be looked after', { error: String(error) });
-      this.#trouble = true;
+      this.#trouble.met({ error: String(error) });
     }
   }
 

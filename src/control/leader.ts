@@ -3,6 +3,7 @@
  * does must be safe when it is done twice.
  */
 import type { CancelTimer, Clock } from '../clock.js';
+import { Trouble } from '../log.js';
 import type { TaskLog } from '../tasks/task.js';
 import { Loop } from './loop.js';
 
@@ -33,7 +34,7 @@ export class Leader {
   #ending: Promise<unknown> = Promise.resolve();
   #cancelDeadline: CancelTimer = () => undefined;
   #turnedAt: number;
-  #trouble = false;
+  readonly #trouble: Trouble;
 
   /** @param params.begin is called each time that it becomes the leader. */
   constructor(params: { lock: LeaderLock; holder: string; clock: Clock; log: TaskLog; begin: () => Duties }) {
@@ -42,6 +43,11 @@ export class Leader {
     this.#clock = params.clock;
     this.#log = params.log;
     this.#begin = params.begin;
+    this.#trouble = new Trouble({
+      log: params.log,
+      begins: 'the leader’s lock does not answer',
+      ends: 'the leader’s lock answers again',
+    });
     this.#turnedAt = params.clock.monotonic();
     this.#loop = new Loop({ clock: params.clock, intervalMs: renewMs, pass: () => this.#renew() });
   }
@@ -75,12 +81,10 @@ export class Leader {
       const leads = await this.#lock.lead({ holder: this.#holder, forMs: leaseMs });
       if (leads && this.#loop.running) await this.#lead(until);
       else this.#end('another controller leads');
-      if (this.#trouble) this.#log.info('the leader’s lock answers again');
-      this.#trouble = false;
+      this.#trouble.over();
     } catch (error) {
       // The lock may still stand; the deadline ends the duties where it does not.
-      if (!this.#trouble) this.#log.warn('the leader’s lock does not answer', { error: String(error) });
-      this.#trouble = true;
+      this.#trouble.met({ error: String(error) });
     }
     this.#turnedAt = this.#clock.monotonic();
   }

@@ -43,6 +43,15 @@ describe('the view of a pool', () => {
     });
   });
 
+  it('leaves out what stops, however busy it still is', () => {
+    const workers = [worker('a', { busy: 1 }), worker('b', { slots: 8, busy: 2, stopping: true })];
+    expect(viewOfPool(workers, { pool: 'default', types, slotsPerWorker })).toEqual({
+      current: 1,
+      busy: 1,
+      slotsPerWorker: 2,
+    });
+  });
+
   it('counts a process once, though several of its workers serve the pool', () => {
     const both = new Set(['watch', 'container']);
     const workers = ['a', 'b'].flatMap((process) => [

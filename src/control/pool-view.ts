@@ -4,6 +4,7 @@ import type { PoolView } from './planner.js';
 
 /**
  * A process is one worker, whatever it announces: counted is what of it serves the types by which the pool is scaled.
+ * One that stops is left out: another would be kept, or started, for jobs that it ends by itself.
  *
  * @param params.types see `scalingTypes`.
  * @param params.slotsPerWorker by default what the workers have on average; 1 where there are none.
@@ -13,7 +14,8 @@ export function viewOfPool(
   params: { pool: string; types: ReadonlySet<string>; slotsPerWorker: number | undefined },
 ): PoolView {
   const serving = workers.filter(
-    ({ pool, types }) => pool === params.pool && types.some((type) => params.types.has(type)),
+    ({ pool, types, stopping }) =>
+      pool === params.pool && stopping !== true && types.some((type) => params.types.has(type)),
   );
   const current = countProcesses(serving);
   const slots = serving.reduce((sum, worker) => sum + worker.slots, 0);

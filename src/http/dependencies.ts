@@ -22,6 +22,8 @@ export interface ServerDependencies {
   readonly patience: Patience;
   /** Connections above so many are closed as they come. */
   readonly maxConnections: number;
+  /** Aborts when the server is about to stop. */
+  readonly leaving: AbortSignal;
   readonly version: string;
 }
 

@@ -13,6 +13,7 @@ import { DrayError } from '../jobs/errors.js';
 import { guard, refusalOf } from './access.js';
 import { takeBodies } from './body.js';
 import type { App, Dependencies, Door, ServerDependencies } from './dependencies.js';
+import { endConnections } from './leaving.js';
 import type { Metrics } from './metrics.js';
 import { sendProblem } from './problems.js';
 import { refuseClientError } from './raw-refusal.js';
@@ -57,6 +58,7 @@ export async function buildServerOf<D extends ServerDependencies>(
     requestIdHeader: 'x-request-id',
     logController: new LogController({ disableRequestLogging: true }), // request-log.ts writes the lines
     forceCloseConnections: 'idle',
+    return503OnClosing: false, // what has come is answered as ever
     connectionTimeout: idleMs,
     http: {
       headersTimeout: patience.headerTimeout,
@@ -79,6 +81,7 @@ export async function buildServerOf<D extends ServerDependencies>(
     logRequest(logger, request, reply);
   };
   app.addHook('onClose', () => slowClients.stop());
+  endConnections(app, dependencies.leaving);
   takeBodies(app);
   app.setValidatorCompiler(validator);
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));

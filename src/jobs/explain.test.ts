@@ -35,6 +35,10 @@ describe('explaining a pending job', () => {
     expect(expectedStart).toMatchObject({ at: now, kind: 'estimate' });
   });
 
+  it('does not count on a worker that stops', () => {
+    expect(explained({ workers: [{ ...worker, busy: 0, stopping: true }] }).codes).toEqual(['no-worker']);
+  });
+
   it('counts the jobs before it and works out its start from their run time', () => {
     const { codes, text, expectedStart } = explained({ ahead: 5, meanMs: 4_000 });
     expect(codes).toEqual(['jobs-ahead', 'slots-busy']);

@@ -36,6 +36,8 @@ export interface ExplainSnapshot {
     readonly types: readonly string[];
     readonly slots: number;
     readonly busy: number;
+    /** It takes no new jobs. */
+    readonly stopping?: boolean | undefined;
   }[];
   /** Of each type: the jobs that a worker may take now. */
   readonly ready: ReadonlyMap<string, number>;
@@ -241,7 +243,7 @@ function nextOf(blocks: readonly Block[]): { next?: string } {
 }
 
 function servingOf({ job, workers }: ExplainSnapshot): ExplainSnapshot['workers'] {
-  return workers.filter(({ types }) => types.includes(job.type));
+  return workers.filter(({ types, stopping }) => types.includes(job.type) && stopping !== true);
 }
 
 function helpOf(code: string): string {

@@ -75,15 +75,28 @@ export class Api {
     return `/api/v1/namespaces/${this.namespace}/pods${name && `/${name}`}`;
   }
 
+  secrets(name = ''): string {
+    return `/api/v1/namespaces/${this.namespace}/secrets${name && `/${name}`}`;
+  }
+
   async get<T>(path: string, query: Query = {}): Promise<T> {
     return (await this.#json('GET', path, { query })) as T;
   }
 
-  async create(path: string, object: unknown): Promise<void> {
-    await this.#json('POST', path, { body: object, type: 'application/json' });
+  /** What is no JSON, such as what a pod answers through the API server. */
+  async text(path: string): Promise<string> {
+    return this.#body('GET', path, {});
   }
 
-  /** By a merge patch: what is named is set, the rest stays. */
+  /** @returns what has become of it: of a review, the answer. */
+  async create<T>(path: string, object: unknown): Promise<T> {
+    return (await this.#json('POST', path, { body: object, type: 'application/json' })) as T;
+  }
+
+  /**
+   * By a merge patch: what is named is set, the rest stays. One that names the object's `resourceVersion`, or its
+   * `uid`, is refused with 409 where it has another by now.
+   */
   async patch(path: string, change: unknown): Promise<void> {
     await this.#json('PATCH', path, { body: change, type: 'application/merge-patch+json' });
   }
@@ -135,11 +148,24 @@ export class Api {
     path: string,
     params: { query?: Query; body?: unknown; type?: string },
   ): Promise<unknown> {
+    const body = await this.#body(method, path, params);
+    try {
+      return JSON.parse(body) as unknown;
+    } catch (error) {
+      throw this.#meant(error);
+    }
+  }
+
+  async #body(
+    method: string,
+    path: string,
+    params: { query?: Query; body?: unknown; type?: string },
+  ): Promise<string> {
     const late = new AbortController();
     const cancel = this.#clock.after(patienceMs, () => late.abort(this.#late()));
     const signal = AbortSignal.any([late.signal, this.#closed.signal]);
     try {
-      return JSON.parse(await text(await this.#send(method, path, { ...params, signal }))) as unknown;
+      return await text(await this.#send(method, path, { ...params, signal }));
     } catch (error) {
       signal.throwIfAborted();
       throw this.#meant(error);

@@ -6,7 +6,32 @@ import { root } from '../support/sources.js';
 
 export const chart = join(root, 'deploy/helm/dray');
 
-/** An object as it is sent to the cluster. What is below, tests know. */
+export interface Container {
+  readonly name: string;
+  readonly args?: readonly string[];
+  readonly env: readonly { readonly name: string; readonly value?: string }[];
+  readonly ports?: unknown;
+  readonly resources: { readonly limits?: Readonly<Record<string, string | number>> };
+  readonly securityContext: object;
+}
+
+export interface PodSpec {
+  readonly automountServiceAccountToken?: boolean;
+  readonly enableServiceLinks?: boolean;
+  readonly nodeSelector?: object;
+  readonly terminationGracePeriodSeconds?: number;
+  readonly securityContext: {
+    readonly runAsNonRoot?: boolean;
+    readonly runAsUser?: number;
+    readonly seccompProfile?: object;
+    readonly sysctls?: readonly { readonly name: string; readonly value: string }[];
+  };
+  readonly containers: readonly Container[];
+  readonly initContainers?: readonly Container[];
+  readonly volumes?: readonly object[];
+}
+
+/** An object as it is sent to the cluster, with what tests look into. */
 export interface Manifest {
   readonly apiVersion: string;
   readonly kind: string;
@@ -14,9 +39,26 @@ export interface Manifest {
     readonly name: string;
     readonly namespace?: string;
     readonly labels: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
   };
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each kind has a form of its own
-  readonly [field: string]: any;
+  readonly data?: Readonly<Record<string, string>>;
+  readonly stringData?: Readonly<Record<string, string>>;
+  readonly rules?: unknown;
+  readonly spec?: {
+    readonly replicas?: number;
+    readonly template?: {
+      readonly metadata: { readonly annotations: Readonly<Record<string, string>> };
+      readonly spec: PodSpec;
+    };
+    readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> };
+    readonly service?: object;
+    readonly ports?: readonly { readonly name: string }[];
+    readonly metrics?: unknown;
+    readonly behavior?: Readonly<Record<'scaleUp' | 'scaleDown', { readonly tolerance?: string }>>;
+    readonly publishNotReadyAddresses?: boolean;
+    readonly endpoints?: readonly { readonly port: string; readonly authorization?: unknown }[];
+    readonly secretTargetRef?: unknown;
+  };
 }
 
 export interface RenderOptions {
@@ -36,9 +78,14 @@ export const hasHelm = ((): boolean => {
 
 /** @throws Error with what helm says. */
 export function render(values: object = {}, options: RenderOptions = {}): readonly Manifest[] {
+  return (loadAllYaml(renderText(values, options)) as (Manifest | null)[]).filter((one) => one !== null);
+}
+
+/** The same as helm writes it. */
+export function renderText(values: object = {}, options: RenderOptions = {}): string {
   const { status, stdout, stderr } = template(values, options);
   if (status !== 0) throw new Error(stderr);
-  return (loadAllYaml(stdout) as (Manifest | null)[]).filter((one) => one !== null);
+  return stdout;
 }
 
 /** What helm says to values that it does not take. @throws Error where it takes them. */
@@ -53,6 +100,18 @@ export function only(manifests: readonly Manifest[], kind: string, name: string)
   const found = manifests.filter((one) => one.kind === kind && one.metadata.name === name);
   if (found.length !== 1) throw new Error(`there are ${found.length} of ${kind} ${name}`);
   return found[0]!;
+}
+
+/** @param name of a Deployment. */
+export function podOf(manifests: readonly Manifest[], name: string): PodSpec {
+  return only(manifests, 'Deployment', name).spec!.template!.spec;
+}
+
+/** What the container of a Deployment is told, beside what comes from Secrets. */
+export function variables(manifests: readonly Manifest[], component: string): Record<string, string> {
+  const [container] = podOf(manifests, `dray-${component}`).containers;
+  const own = container!.env.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]]));
+  return { ...only(manifests, 'ConfigMap', 'dray').data, ...(Object.fromEntries(own) as object) };
 }
 
 function template(values: object, { release = 'dray', files = [], apiVersions = [] }: RenderOptions) {

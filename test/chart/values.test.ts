@@ -88,6 +88,8 @@ describe('the schema of the chart’s values', () => {
   });
 
   it('leaves out no option but those that the chart sets', () => {
+    const names = options.map(({ name }) => name as string);
+    expect(ownedByChart.filter((name) => !names.includes(name))).toEqual([]);
     const apart = options.filter(({ modes }) => modes.some((mode) => mode !== 'serve'));
     const given = Object.keys(
       (schema as { properties: Record<string, { properties: object }> }).properties['options']!.properties,

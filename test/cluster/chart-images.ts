@@ -3,14 +3,18 @@ import { systemClock } from '../../src/clock.js';
 import { version } from '../../src/config/version.js';
 import { connect } from '../../src/kubernetes/api.js';
 import { writeImages, type ImageOfLayers, type Layer } from '../support/image-archive.js';
+import { loadArchives } from './archived-images.js';
 import { drayImageNames, drayImages, drayTag } from './dray-images.js';
 import { loadImage } from './load-image.js';
 import { baseLayer, machineImage, tagOf } from './machine-image.js';
 import { serverImages } from './server-images.js';
 
-const { DRAY_TEST_REGISTRY, DRAY_TEST_TAG, DRAY_TEST_PULL, DRAY_TEST_LOAD_IMAGE } = process.env;
+const { DRAY_TEST_REGISTRY, DRAY_TEST_TAG, DRAY_TEST_ARCHIVES, DRAY_TEST_PULL, DRAY_TEST_LOAD_IMAGE } =
+  process.env;
+/** Whether the nodes get others' images by themselves, rather than such as are made of this machine. */
+export const pulled = DRAY_TEST_PULL !== undefined || DRAY_TEST_LOAD_IMAGE === undefined;
 /** Of names that no registry has. */
-const nowhere = 'dray.test';
+export const nowhere = 'dray.test';
 
 /** Values of the chart: images that each node has, or can pull. */
 export interface ChartImages {
@@ -20,7 +24,8 @@ export interface ChartImages {
   readonly s3?: { readonly image: string };
 }
 
-interface Wanted {
+/** Images of one making. */
+export interface Wanted {
   readonly names: readonly string[];
   readonly make: (folder: string, base: Layer) => Promise<readonly ImageOfLayers[]>;
 }
@@ -37,15 +42,18 @@ export function chartImages(): Promise<ChartImages> {
 
 async function find(): Promise<ChartImages> {
   const wanted: Wanted[] = [];
-  const image = { registry: DRAY_TEST_REGISTRY ?? nowhere, tag: DRAY_TEST_TAG ?? version };
-  if (DRAY_TEST_REGISTRY === undefined) {
+  let image = { registry: DRAY_TEST_REGISTRY ?? nowhere, tag: DRAY_TEST_TAG ?? version };
+  const own = DRAY_TEST_REGISTRY === undefined && DRAY_TEST_ARCHIVES === undefined;
+  if (DRAY_TEST_ARCHIVES !== undefined) image = await loadArchives(DRAY_TEST_ARCHIVES, await imagesOfNodes());
+  if (own) {
     image.tag = drayTag();
     const names = drayImageNames(image.registry, image.tag);
     wanted.push({ names, make: (folder, base) => drayImages(folder, base, names) });
   }
   const servers: Record<string, { readonly image: string }> = {};
-  if (DRAY_TEST_PULL === undefined && DRAY_TEST_LOAD_IMAGE !== undefined) {
-    for (const [server, recipe] of Object.entries(serverImages)) {
+  for (const [server, recipe] of Object.entries(serverImages)) {
+    // That of S3 is one of Dray's.
+    if (server === 's3' ? own : !pulled) {
       const machine = recipe();
       const name = `${nowhere}/${server}:${tagOf(machine)}`;
       servers[server] = { image: name };
@@ -55,6 +63,12 @@ async function find(): Promise<ChartImages> {
       });
     }
   }
+  await bringToNodes(wanted);
+  return { image, ...servers };
+}
+
+/** Makes and loads what the nodes lack. */
+export async function bringToNodes(wanted: readonly Wanted[]): Promise<void> {
   const present = await imagesOfNodes();
   const missing = wanted.filter(({ names }) => !names.every((name) => present.has(name)));
   if (missing.length > 0) {
@@ -65,7 +79,6 @@ async function find(): Promise<ChartImages> {
       return writeImages(folder, images);
     });
   }
-  return { image, ...servers };
 }
 
 /** Names that every node says it has. A node tells of its largest images, some seconds after it got them. */

@@ -16,7 +16,7 @@ const scripts = [
 ];
 /** Of all three, so that the nodes keep it once: the largest part is the worker's BLAS. */
 const machine = (): MachineImage => ({
-  packages: ['libopenblas0-pthread'],
+  packages: ['libopenblas0-pthread', 'tini'],
   programs: { node: process.execPath },
   user: '1000:1000',
   entrypoint: [],

@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-/** @param make writes an archive into an empty folder, and returns its path. */
-export async function loadImage(make: (folder: string) => Promise<string>): Promise<void> {
+/** @param make writes an archive into an empty folder, and returns its path; or the paths of several. */
+export async function loadImage(
+  make: (folder: string) => Promise<string | readonly string[]>,
+): Promise<void> {
   const load = process.env['DRAY_TEST_LOAD_IMAGE'];
   if (!load) {
     throw new Error(
@@ -15,8 +17,8 @@ export async function loadImage(make: (folder: string) => Promise<string>): Prom
   }
   const folder = await mkdtemp(join(tmpdir(), 'dray-image-'));
   try {
-    const archive = await make(folder);
-    await promisify(execFile)('sh', ['-c', `${load} "$1"`, 'sh', archive], { timeout: 170_000 });
+    for (const archive of [await make(folder)].flat())
+      await promisify(execFile)('sh', ['-c', `${load} "$1"`, 'sh', archive], { timeout: 170_000 });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

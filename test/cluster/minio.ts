@@ -39,12 +39,16 @@ export async function startMinio({ name, api }: TestNamespace): Promise<ClusterS
   const endpoint = `http://${await nodeAddress(api)}:${service.spec.ports[0]!.nodePort}`;
   await eventually(() => healthy(endpoint), Boolean);
 
+  return bucketsAt({ endpoint, accessKey, secretKey });
+}
+
+/** @param place.endpoint scheme, host and port. */
+export function bucketsAt(place: Pick<ClusterS3, 'endpoint' | 'accessKey' | 'secretKey'>): ClusterS3 {
+  const { endpoint, accessKey, secretKey } = place;
   const credentials = { accessKeyId: accessKey, secretAccessKey: secretKey };
   const client = new S3Client({ endpoint, forcePathStyle: true, region: 'us-east-1', credentials });
   return {
-    endpoint,
-    accessKey,
-    secretKey,
+    ...place,
     makeBucket: async (Bucket) => {
       const resource = { Effect: 'Allow', Principal: '*', Resource: `arn:aws:s3:::${Bucket}/*` };
       const statement = [{ ...resource, Action: 's3:GetObject' }];

@@ -34,6 +34,19 @@ export interface Scripted {
 export const untilOpen =
   'trap "exit 0" TERM; until wget -q -O /dev/null "$INPUT_BUCKET_URL/open" 2>/dev/null; do sleep 0.5; done';
 
+/** Of the image of the tests: fetches what the job has in its bucket, and runs it. */
+export const fetchesScript = 'wget -q -O /tmp/script "$INPUT_BUCKET_URL/script" && . /tmp/script';
+
+/** Puts a script into the bucket `scripts`, under the name of its job. */
+export async function putScript(s3: ClusterS3, name: string, text: string): Promise<Scripted> {
+  await s3.put(bucket, `${name}/script`, `${text}\n`);
+  return {
+    name,
+    inputBucketUrl: `${s3.endpoint}/${bucket}/${name}`,
+    open: () => s3.put(bucket, `${name}/open`, 'yes'),
+  };
+}
+
 export class MstcCluster {
   readonly space: TestNamespace;
   readonly s3: ClusterS3;
@@ -58,7 +71,7 @@ export class MstcCluster {
       stringData: {
         AWS_ACCESS_KEY_ID: accessKey,
         AWS_SECRET_ACCESS_KEY: secretKey,
-        SCRIPT: 'wget -q -O /tmp/script "$INPUT_BUCKET_URL/script" && . /tmp/script',
+        SCRIPT: fetchesScript,
       },
     });
     const { host } = new URL(s3.endpoint);
@@ -96,13 +109,8 @@ export class MstcCluster {
   }
 
   /** A script to run, under the name of its job. */
-  async script(name: string, text: string): Promise<Scripted> {
-    await this.s3.put(bucket, `${name}/script`, `${text}\n`);
-    return {
-      name,
-      inputBucketUrl: `${this.s3.endpoint}/${bucket}/${name}`,
-      open: () => this.s3.put(bucket, `${name}/open`, 'yes'),
-    };
+  script(name: string, text: string): Promise<Scripted> {
+    return putScript(this.s3, name, text);
   }
 
   async close(): Promise<void> {

@@ -1,9 +1,11 @@
 /** Dray as its users install it: by its chart, in a namespace of its own, small enough for two cores. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DrayClient } from '../../src/client/index.js';
 import type { InvariantReport } from '../../src/jobs/invariants.js';
+import { eventually } from '../support/eventually.js';
 import { root } from '../support/sources.js';
 import { nodeAddress, testNamespace, type TestNamespace } from './cluster.js';
 import { chartImages } from './chart-images.js';
@@ -11,14 +13,14 @@ import { run, type RunOptions } from './programs.js';
 import { isReady, untilReady, type Pod } from './readiness.js';
 
 export const chart = join(root, 'deploy/helm/dray');
-const readyMs = 150_000;
+const readyMs = 240_000;
 
 export type Mode = 'metrics-api' | 'prometheus' | 'keda' | 'cpu' | 'off';
 export type Component = 'api' | 'controller' | 'worker' | 'redis' | 'rabbitmq' | 's3';
 
 export interface ReleaseOptions {
-  /** Over those that all tests have. */
-  readonly values?: object;
+  /** Over those that all tests have; of several the later ones win. */
+  readonly values?: object | readonly object[];
   /** Names of files in the chart's folder, which come before `values`. */
   readonly files?: readonly string[];
   /** By default `off`. */
@@ -40,8 +42,8 @@ export async function installRelease(options: ReleaseOptions = {}): Promise<Rele
     files: files.map((file) => join(chart, file)),
   });
   try {
-    const layers = [smallValues(persistent), images, { autoscaling: { mode } }, values];
-    await release.install(...layers);
+    const layers = [smallValues(persistent), images, { autoscaling: { mode } }];
+    await release.install(...layers, ...(Array.isArray(values) ? (values as object[]) : [values]));
     return release;
   } catch (error) {
     await release.cleanup();
@@ -102,6 +104,7 @@ export class Release {
     ]);
     this.#url = `http://${await nodeAddress(api)}:${service.spec.ports[0]!.nodePort}`;
     this.#key = Buffer.from(secret.data.key, 'base64').toString();
+    await this.#untilReached();
   }
 
   /** The same with other values. */
@@ -159,6 +162,15 @@ export class Release {
     return this.name.includes('dray') ? this.name : `${this.name}-dray`;
   }
 
+  /** Pods that are ready are reached through their Service once each node has heard of them, a moment later. */
+  async #untilReached(): Promise<void> {
+    let inRow = 0;
+    await eventually(
+      async () => (inRow = (await answers(`${this.#url}/healthz`)) ? inRow + 1 : 0),
+      (count) => count >= 20,
+    );
+  }
+
   async #deploy(verb: 'install' | 'upgrade', layers: readonly object[]): Promise<void> {
     for (const layer of layers) {
       const file = join(this.#folder, `${this.#files.length}.json`);
@@ -168,6 +180,16 @@ export class Release {
     await this.helm(verb, this.name, chart, ...this.#files.flatMap((file) => ['--values', file]));
     await this.untilReady();
   }
+}
+
+/** Over a connection of its own, as each may lead to another pod. */
+function answers(url: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    get(url, { agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200);
+    }).on('error', () => resolve(false));
+  });
 }
 
 /** One of each, and no more asked of the nodes than an idle one uses: what they may use is the chart's own. */

@@ -68,7 +68,7 @@ describe.skipIf(composeTrouble() !== undefined)('the compose file', () => {
     const images = Object.values(model.services).flatMap(({ image: name }) => name ?? []);
     expect(images).toHaveLength(2);
     for (const name of [...images, ...bases()])
-      expect(name).toMatch(/^[a-z]+:\d+\.\d+\.\d+(-bookworm(-slim)?)?$/);
+      expect(name).toMatch(/^(docker\.io\/library\/)?[a-z]+:\d+\.\d+\.\d+(-bookworm(-slim)?)?$/);
     expect(readFileSync(dockerfile, 'utf8')).toContain(minioModule);
   });
 
@@ -77,7 +77,8 @@ describe.skipIf(composeTrouble() !== undefined)('the compose file', () => {
       expect(service(name).read_only, name).toBe(true);
       expect(service(name).cap_drop, name).toEqual(['ALL']);
     }
-    for (const name of [...ours, 's3']) expect(image(service(name).build!.target).user, name).toBe('node');
+    for (const name of [...ours, 's3'])
+      expect(image(service(name).build!.target).user, name).toBe('1000:1000');
     for (const [name, { deploy }] of Object.entries(model.services))
       expect(Object.keys(deploy.resources.limits).sort(), name).toEqual(['cpus', 'memory']);
   });
@@ -151,7 +152,12 @@ describe.skipIf(composeTrouble() !== undefined || missing().length > 0)('its com
       ...Object.fromEntries(Object.entries(given).map(([key, value]) => [key, here(value)])),
       ...('DRAY_HEALTH_PORT' in made.env ? { DRAY_HEALTH_PORT: String(port) } : { DRAY_PORT: String(port) }),
     };
-    const [program = '', ...args] = [...(entrypoint ?? made.entrypoint), ...(command ?? made.command)];
+    // tini is process 1 of a container, and would be one of many here.
+    const words = (entrypoint ?? made.entrypoint)
+      .join(' ')
+      .replace(/^tini -- /, '')
+      .split(' ');
+    const [program = '', ...args] = [...words, ...(command ?? made.command)];
     const process = startProcess({
       name: `${name} ${copy}`,
       command: program,

@@ -60,7 +60,7 @@ describe.skipIf(name === undefined)('the page', () => {
   it('says what to do where there are no jobs, and shows every type and the worker', async () => {
     expect(await page.text('#no-jobs')).toContain('dray submit');
     expect(await page.text('#queues')).toMatch(/echo 0 0 0 0 0 – matmul/);
-    expect(await page.text('#workers')).toMatch(/:\d+ 0 of 1 1 process, \d+ MB/);
+    expect(await page.text('#workers')).toMatch(/:\d+ 0 of 1 default 1 process, \d+ MB/);
   });
 
   it('follows a job by itself, with its progress', async () => {

@@ -34,11 +34,16 @@ export function instructions(file = dockerfile): readonly Instruction[] {
     });
 }
 
-/** The images of elsewhere that the file begins with. */
+/** The images of elsewhere that the file begins with, unless others are given. */
 export function bases(): readonly string[] {
-  const froms = instructions().filter(({ word }) => word === 'FROM');
+  const all = instructions();
+  const froms = all.filter(({ word }) => word === 'FROM');
   const stages = new Set(froms.map(({ rest }) => rest.split(' AS ')[1]));
-  return froms.map(({ rest }) => rest.split(' AS ')[0]!).filter((name) => !stages.has(name));
+  const given = new Map(
+    all.filter(({ word }) => word === 'ARG').map(({ rest }) => rest.split('=', 2) as [string, string]),
+  );
+  const names = froms.map(({ rest }) => rest.split(' AS ')[0]!).filter((name) => !stages.has(name));
+  return names.map((name) => name.replace(/^\$\{(\w+)\}$/, (_, arg: string) => given.get(arg) ?? ''));
 }
 
 /** What a stage begins with, and its own instructions; undefined where it is an image of elsewhere. */

@@ -1,6 +1,5 @@
 /** `dray controller`: of several one leads; it keeps time for the jobs, keeps house, and says how many workers there should be. */
 import { Leader, type Duties } from '../../control/leader.js';
-import type { BeforeLower } from '../../control/plan-publisher.js';
 import { Projections } from '../../control/projections.js';
 import { Reconciler } from '../../control/reconciler.js';
 import { mstcProjection } from '../../doors/mstc/address.js';
@@ -15,6 +14,7 @@ import { checkTypes, readScaledPools, type ScaledPool } from '../pools.js';
 import { openStartEndState } from '../start-end-state.js';
 import type { RunningServer } from '../until-stopped.js';
 import { clusterFigures, sharedSources, type Deployment } from './deployment.js';
+import { openKubernetesPart, type KubernetesPart } from './kubernetes.js';
 import { createPlanners } from './scaling.js';
 
 export async function startControllerProcess(deployment: Deployment): Promise<RunningServer> {
@@ -22,6 +22,7 @@ export async function startControllerProcess(deployment: Deployment): Promise<Ru
   const pools = readScaledPools(config);
   // Container jobs are known to those that take and run them; of whether they do, a controller is told nothing.
   checkTypes(pools, [...tasks.types, containerType]);
+  const kubernetes = await openKubernetesPart(deployment);
   const metrics = new Metrics({
     clock,
     shared: sharedSources(deployment),
@@ -32,7 +33,7 @@ export async function startControllerProcess(deployment: Deployment): Promise<Ru
     holder: deployment.process,
     clock,
     log,
-    begin: () => beginDuties(deployment, pools),
+    begin: () => beginDuties(deployment, pools, kubernetes),
   });
   const health = await startHealthServer({
     host: config.host,
@@ -40,7 +41,10 @@ export async function startControllerProcess(deployment: Deployment): Promise<Ru
     clock,
     metrics,
     ailment: () => (leader.healthy ? undefined : 'the loop that renews the leader’s lock has stopped moving'),
-    ready: () => engine.ping(),
+    ready: async () => {
+      await engine.ping();
+      kubernetes?.ready();
+    },
   });
   const { queue: url, queuePrefix: prefix } = config;
   const liveness = await watchLiveness({
@@ -55,6 +59,7 @@ export async function startControllerProcess(deployment: Deployment): Promise<Ru
   const close = async (): Promise<void> => {
     await liveness.close();
     await leader.stop();
+    await kubernetes?.close();
     await health.stop();
     await deployment.close();
   };
@@ -62,12 +67,15 @@ export async function startControllerProcess(deployment: Deployment): Promise<Ru
 }
 
 /** What only one controller does; for a moment two may. */
-function beginDuties(deployment: Deployment, pools: readonly ScaledPool[]): Duties {
+function beginDuties(
+  deployment: Deployment,
+  pools: readonly ScaledPool[],
+  kubernetes: KubernetesPart | undefined,
+): Duties {
   const { config, engine, blobs, blobFolder, clock, log } = deployment;
   const reconciler = new Reconciler({ engine, clock, log });
   const retention = createRetention({ ...deployment, disk: diskOf(blobs, blobFolder) });
-  /** What is done before a pool is told to have fewer workers. */
-  const beforeLower: BeforeLower = () => Promise.resolve();
+  const beforeLower = kubernetes?.beforeLower ?? (() => Promise.resolve());
   const planners = createPlanners(deployment, { pools, beforeLower });
   const startEnd = openStartEndState({
     address: config.startEndState,
@@ -84,7 +92,7 @@ function beginDuties(deployment: Deployment, pools: readonly ScaledPool[]): Duti
     clock,
     log,
   });
-  const services = [reconciler, retention, ...planners, projections];
+  const services = [reconciler, retention, ...planners, projections, ...(kubernetes?.duties() ?? [])];
   for (const service of services) service.start();
   return {
     stop: async () => {

@@ -22,7 +22,7 @@ export async function startWorkerProcess(deployment: Deployment): Promise<Runnin
   const announcer = new Announcer({
     register: engine.fleet,
     process,
-    workers: () => workers.info(),
+    workers,
     clock,
     log,
   });

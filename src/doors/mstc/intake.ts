@@ -6,7 +6,7 @@ import type { Clock } from '../../clock.js';
 import type { Engine, NewJob } from '../../engine/engine.js';
 import { DrayError, type ErrorCode } from '../../jobs/errors.js';
 import { isFinal } from '../../jobs/life-cycle.js';
-import type { Log } from '../../log.js';
+import { Trouble, type Log } from '../../log.js';
 import { admit } from '../../tasks/admission.js';
 import type { TaskRegistry } from '../../tasks/registry.js';
 import { projectionOf, propertyOf, returnAddressOf } from './address.js';
@@ -42,13 +42,18 @@ const passing: ReadonlySet<ErrorCode> = new Set(['unavailable', 'queue-full', 's
 
 export class Intake {
   readonly #options: IntakeOptions;
-  /** Said of why messages wait. */
-  #trouble = false;
+  /** Each state is said once, however many messages meet it. */
+  readonly #waiting: Trouble;
   /** The queue of the dead letters took none when it was last tried: until it does, one try of each is enough. */
   #deadRefuses = false;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#waiting = new Trouble({
+      log: options.log,
+      begins: 'container messages wait',
+      ends: 'container messages are taken again',
+    });
   }
 
   /**
@@ -170,27 +175,18 @@ export class Intake {
       const { reachable } = sender;
       try {
         const result = await work();
-        if (most === undefined) this.#say(undefined);
+        if (most === undefined) this.#waiting.over();
         return result;
       } catch (error) {
         over.throwIfAborted();
         if (error instanceof DrayError && error.permanent) throw error;
         const waits = most === undefined && error instanceof DrayError && passing.has(error.code);
-        if (waits) this.#say(error);
+        if (waits) this.#waiting.met({ reason: error.message });
         else if ((most === undefined || reachable) && ++tries >= (most ?? mostTries)) throw error;
       }
       const delay = Math.min(backoff.mostMs, backoff.firstMs * 2 ** Math.min(attempt, 16));
       await clock.sleep(delay * (0.5 + clock.random() / 2), over);
     }
-  }
-
-  /** Each state is said once, however many messages meet it. */
-  #say(error: Error | undefined): void {
-    const { log } = this.#options;
-    if ((error !== undefined) === this.#trouble) return;
-    this.#trouble = error !== undefined;
-    if (error) log.warn('container messages wait', { reason: error.message });
-    else log.info('container messages are taken again');
   }
 }
 

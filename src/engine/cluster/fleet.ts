@@ -40,6 +40,15 @@ return 1`;
 const name = `#!lua flags=allow-oom
 redis.call('SET', KEYS[1], ARGV[1], 'NX')
 return redis.call('GET', KEYS[1])`;
+/** Without `allow-oom` a full Redis would look like a deployment without workers that must not be scaled. */
+const tell = `#!lua flags=allow-oom
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+redis.call('SADD', KEYS[2], ARGV[1])
+return 1`;
+const publish = `#!lua flags=allow-oom
+redis.call('SET', KEYS[1], ARGV[1])
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+return 1`;
 
 const noPlan = { kind: 'unknown', reason: 'no controller has published a plan in the last 15 s' } as const;
 
@@ -72,12 +81,10 @@ export class RedisFleet implements Fleet {
 
   async announce(params: { process: string; workers: readonly Worker[]; forMs: number }): Promise<void> {
     const { process, workers, forMs } = params;
-    await this.#link.use(async (redis) => {
-      await Promise.all([
-        redis.set(this.#name(`process:${process}`), JSON.stringify(workers), 'PX', forMs),
-        redis.sadd(this.#name('processes'), process),
-      ]);
-    });
+    const keys = [this.#name(`process:${process}`), this.#name('processes')];
+    await this.#link.use((redis) =>
+      redis.eval(tell, keys.length, ...keys, process, JSON.stringify(workers), forMs),
+    );
   }
 
   async workers(): Promise<readonly Worker[]> {
@@ -98,12 +105,10 @@ export class RedisFleet implements Fleet {
     forMs: number;
   }): Promise<void> {
     const { pool, pools, plan, forMs } = params;
-    await this.#link.use(async (redis) => {
-      await Promise.all([
-        redis.set(this.#name('pools'), JSON.stringify(pools)),
-        redis.set(this.#planOf(pool), JSON.stringify(plan), 'PX', forMs),
-      ]);
-    });
+    const keys = [this.#name('pools'), this.#planOf(pool)];
+    await this.#link.use((redis) =>
+      redis.eval(publish, keys.length, ...keys, JSON.stringify(pools), JSON.stringify(plan), forMs),
+    );
   }
 
   async plans(): Promise<PoolPlans> {

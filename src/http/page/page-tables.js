@@ -178,7 +178,7 @@ export function renderWorkers(body, workers) {
         bar.max = Math.max(1, worker.slots);
         bar.value = worker.busy;
         setAttribute(bar, 'aria-label', 'busy slots');
-        setText(figure, `${worker.busy} of ${worker.slots}`);
+        setText(figure, `${worker.busy} of ${worker.slots}${worker.stopping ? ', stopping' : ''}`);
         setText(executors, executorsOf(worker));
       };
     },

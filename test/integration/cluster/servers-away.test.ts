@@ -132,6 +132,24 @@ describe.skipIf(!canStart())('the cluster engine, where a server', () => {
     expect(await engine.get({ id: refused.id })).toBeUndefined();
   });
 
+  test('Redis is full still says who works and how many should, which is what empties it', async () => {
+    const { fleet } = await servers.engine();
+    const redis = new Redis(servers.redis.url);
+    await redis.config('SET', 'maxmemory', '1mb');
+    await expect(redis.set('anything', 'x')).rejects.toThrow(/OOM/);
+    const worker = { id: 'w', pid: 1, types: ['echo'], slots: 2, busy: 1, executors: [] };
+    const known = { ...worker, process: 'here:1', host: 'here', pool: 'gpu' };
+    await fleet.announce({ process: 'here:1', workers: [known], forMs: 60_000 });
+    expect(await fleet.workers()).toEqual([known]);
+    const plan = { kind: 'unknown', reason: 'as a test' } as const;
+    await fleet.publishPlan({ pool: 'gpu', pools: ['default', 'gpu'], plan, forMs: 60_000 });
+    expect((await fleet.plans()).get('gpu')).toEqual(plan);
+    await fleet.announce({ process: 'here:1', workers: [], forMs: 60_000 });
+    expect(await fleet.workers()).toEqual([]);
+    await redis.config('SET', 'maxmemory', '0');
+    await redis.quit();
+  });
+
   test('the queue holds what is no message of ours sets it aside, and goes on', async () => {
     const engine = await servers.engine();
     const type = 'beside-rubbish';

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { missing } from '../../../scripts/services/installation.mjs';
 import { startRabbit } from '../../../scripts/services/rabbitmq.mjs';
@@ -67,19 +68,23 @@ describe.skipIf(!vhost || without)('servers of a deployment', () => {
     expect(bare.of('leader')).toMatchObject({ state: 'wrong', advice: 'Start one: dray controller.' });
     expect(bare.of('workers')).toMatchObject({ state: 'wrong', advice: 'Start one: dray worker.' });
     expect(bare.status).toBe(1);
+    await deployment.start('controller', '--min-workers', '0');
+    await eventually(
+      () => doctor().of('workers'),
+      (found) => found?.state === 'ok' && found.detail === 'none, and none is wanted',
+    );
     const api = await deployment.start('api');
     await submit(api.url, 'echo', 1);
     expect(doctor().of('queues')).toMatchObject({
       state: 'wrong',
       detail: 'jobs wait that no worker serves: 1 of "echo"',
     });
-    await Promise.all([deployment.start('controller'), deployment.start('worker')]);
+    await deployment.start('worker');
     const whole = await eventually(
       () => doctor(),
-      ({ status }) => status === 0,
+      ({ status, of }) => status === 0 && of('workers')?.detail === '1, with 0 of 1 slots busy',
     );
     expect(whole.of('leader')?.state).toBe('ok');
-    expect(whole.of('workers')?.detail).toBe('1, with 0 of 1 slots busy');
     expect(whole.stdout + whole.stderr).not.toContain(password);
   });
 
@@ -187,11 +192,15 @@ describe.skipIf(without)('a RabbitMQ that is away', () => {
       // RabbitMQ 3.10 may lose a quorum queue that it has made less than a second before it is killed.
       await ended(api.url, (await submit(api.url, 'sleep', { seconds: 2 })).id);
       await rabbit.kill();
-      const accepted = await post(api.url);
-      expect(accepted.status).toBe(202);
-      const { id } = (await accepted.json()) as { id: string };
+      const late = await deployment.start('api');
+      const ids: string[] = [];
+      for (const { url } of [api, late]) {
+        const accepted = await post(url);
+        expect(accepted.status).toBe(202);
+        ids.push(((await accepted.json()) as { id: string }).id);
+      }
       rabbit = await startRabbit({ folder: join(folder, 'rabbit'), port });
-      expect(await ended(api.url, id)).toMatchObject({ status: 'completed' });
+      for (const id of ids) expect(await ended(api.url, id)).toMatchObject({ status: 'completed' });
     } finally {
       await deployment.stop();
       await rabbit.stop();
@@ -199,4 +208,76 @@ describe.skipIf(without)('a RabbitMQ that is away', () => {
       await rm(folder, { recursive: true });
     }
   }, 120_000);
+});
+
+describe.skipIf(without)('the doctor, asked what a start needs,', () => {
+  let folder: string;
+  let redis: Awaited<ReturnType<typeof startRedis>>;
+  let rabbit: Awaited<ReturnType<typeof startRabbit>>;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'dray-doctor-'));
+    redis = await startRedis({ folder: join(folder, 'redis') });
+    rabbit = await startRabbit({ folder: join(folder, 'rabbit') });
+  }, 60_000);
+  afterAll(async () => {
+    await rabbit.stop();
+    await redis.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  const ask = (args: readonly string[], given: Readonly<Record<string, string>> = {}) => {
+    const blobs = pathToFileURL(join(folder, 'blobs')).href;
+    const { status, stdout } = spawnSync(process.execPath, [main, 'doctor', '--json', ...args], {
+      encoding: 'utf8',
+      timeout: 40_000,
+      env: {
+        ...process.env,
+        ...{ DRAY_QUEUE: rabbit.url, DRAY_STATE: redis.url, DRAY_BLOBS: blobs, ...given },
+        ...{ AWS_ACCESS_KEY_ID: 'nobody', AWS_SECRET_ACCESS_KEY: 'nothing' },
+      },
+    });
+    const { findings } = JSON.parse(stdout) as { findings: Finding[] };
+    const of = (check: string) => findings.find((one) => one.check === check);
+    return { status, of, wrong: findings.filter(({ state }) => state === 'wrong').map(({ check }) => check) };
+  };
+
+  it('says that RabbitMQ has an alarm, which fails no start, and ends', async () => {
+    await rabbit.control('set_vm_memory_high_watermark', '0.00001');
+    const alarmed = await eventually(
+      () => ask(['--wait', '0s']),
+      ({ of }) => of('rabbitmq')?.state === 'warning',
+    );
+    expect(alarmed.of('rabbitmq')?.detail).toContain('it takes no messages');
+    expect(alarmed).toMatchObject({ status: 0, wrong: [] });
+    // Asked about all, it calls it wrong.
+    expect(ask([])).toMatchObject({ status: 1, wrong: ['rabbitmq'] });
+    await rabbit.control('set_vm_memory_high_watermark', '0.4');
+  });
+
+  it.each<[server: string, given: Readonly<Record<string, string>>, check: string]>([
+    ['RabbitMQ', { DRAY_QUEUE: 'amqp://127.0.0.1:9' }, 'rabbitmq'],
+    ['the S3 server', { DRAY_BLOBS: 's3://bucket?endpoint=http://127.0.0.1:9&region=x' }, 'blobs'],
+  ])('says that %s is away, which fails no start', (_, given, check) => {
+    const found = ask(['--wait', '0s'], given);
+    expect(found.of(check)?.state).toBe('warning');
+    expect(found.status).toBe(0);
+  });
+
+  it.each<[what: string, given: Readonly<Record<string, string>>, check: string]>([
+    ['Redis is away', { DRAY_STATE: 'redis://127.0.0.1:9' }, 'redis'],
+    ['a host is unknown', { DRAY_QUEUE: 'amqp://nowhere.invalid' }, 'rabbitmq'],
+    ['a folder cannot be made', { DRAY_BLOBS: 'file:///dev/null/folder' }, 'blobs'],
+  ])('fails where %s', (_, given, check) => {
+    expect(ask(['--wait', '0s'], given)).toMatchObject({ status: 1, wrong: [check] });
+  });
+
+  it('fails where RabbitMQ refuses the password', () => {
+    const queue = new URL(rabbit.url);
+    queue.password = 'not-the-one';
+    expect(ask(['--wait', '0s'], { DRAY_QUEUE: queue.href })).toMatchObject({
+      status: 1,
+      wrong: ['rabbitmq'],
+    });
+  });
 });

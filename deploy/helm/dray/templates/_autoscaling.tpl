@@ -6,14 +6,14 @@ scaleUp:
   policies:
     - { type: Percent, value: 100, periodSeconds: 5 }
     - { type: Pods, value: 4, periodSeconds: 5 }
-  {{- with .tolerance }}
-  tolerance: {{ . | quote }}
+  {{- if not (kindIs "invalid" .tolerance) }}
+  tolerance: {{ .tolerance | quote }}
   {{- end }}
 scaleDown:
   stabilizationWindowSeconds: {{ .scaleDownStabilizationSeconds }}
   selectPolicy: Max
   policies: [{ type: Percent, value: 100, periodSeconds: 15 }]
-  {{- with .tolerance }}
-  tolerance: {{ . | quote }}
+  {{- if not (kindIs "invalid" .tolerance) }}
+  tolerance: {{ .tolerance | quote }}
   {{- end }}
 {{- end }}

@@ -47,13 +47,13 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 
-{{- /* A start may take its time, since servers may come later; from then on a process that hangs is started anew. */ -}}
+{{- /* A start may take five minutes, since servers may come later; from then on a process that hangs is started anew. */ -}}
 {{- define "dray.probes" -}}
 startupProbe:
   httpGet: { path: /healthz, port: {{ . }} }
   periodSeconds: 2
   timeoutSeconds: 5
-  failureThreshold: 60
+  failureThreshold: 150
 livenessProbe:
   httpGet: { path: /healthz, port: {{ . }} }
   periodSeconds: 10
@@ -68,4 +68,24 @@ readinessProbe:
 
 {{- define "dray.configChecksum" -}}
 checksum/config: {{ include (print .Template.BasePath "/configmap.yaml") . | sha256sum }}
+{{- end }}
+
+{{- /* The servers are looked at before the process starts: what is missing is the last line of a container that ends, and
+so in the pod's state, rather than among the complaints of one that waits. (dict "root" $ "component" "api") */ -}}
+{{- define "dray.initCheck" -}}
+initContainers:
+  - name: check
+    image: {{ include "dray.image" (dict "root" .root "name" (printf "dray-%s" .component)) }}
+    imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+    args: [doctor, --wait, 60s]
+    envFrom: [{ configMapRef: { name: {{ include "dray.fullname" .root }} } }]
+    env:
+      {{- include "dray.serverEnv" .root | nindent 6 }}
+      {{- with .root.Values.env }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
+    resources: { requests: { cpu: 10m, memory: 64Mi }, limits: { memory: 256Mi } }
+    securityContext: {{- include "dray.containerSecurity" .root | nindent 6 }}
+    terminationMessagePolicy: FallbackToLogsOnError
+    volumeMounts: [{ name: tmp, mountPath: /tmp }]
 {{- end }}

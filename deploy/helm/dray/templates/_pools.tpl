@@ -40,7 +40,10 @@
 {{- $pools := list }}
 {{- range $name, $pool := include "dray.pools" . | fromJson }}
 {{- if ne $name "default" }}
-{{- $pools = append $pools (dict "name" $name "types" $pool.types "minWorkers" $pool.min "maxWorkers" $pool.max "slotsPerWorker" $pool.slots "drainTarget" (toString $pool.drainTarget) "slo" (toString $pool.slo) "utilisation" $pool.utilisation) }}
+{{- /* Containers take no executor: a worker has as many as its option says. */}}
+{{- $slots := $pool.slots }}
+{{- if eq (join "," $pool.types) "container" }}{{ $slots = $pool.options.containerSlots | default $.Values.options.containerSlots | default 50 }}{{ end }}
+{{- $pools = append $pools (dict "name" $name "types" $pool.types "minWorkers" $pool.min "maxWorkers" $pool.max "slotsPerWorker" $slots "drainTarget" (toString $pool.drainTarget) "slo" (toString $pool.slo) "utilisation" $pool.utilisation) }}
 {{- end }}
 {{- end }}
 {{- toJson $pools }}

@@ -4,6 +4,7 @@
 {{- include "dray.validatePools" . }}
 {{- include "dray.validateServers" . }}
 {{- include "dray.validateApi" . }}
+{{- include "dray.validateNetwork" . }}
 {{- include "dray.validateCluster" . }}
 {{- end }}
 
@@ -72,6 +73,19 @@
 {{- end }}
 {{- end }}
 
+{{- /* No selector finds the API server: it is no pod of the cluster's network. */ -}}
+{{- define "dray.validateNetwork" -}}
+{{- with .Values.networkPolicy }}
+{{- if and .enabled .workerTo $.Values.containers.enabled }}
+{{- $blocks := list }}
+{{- range .workerTo }}{{ with .ipBlock }}{{ $blocks = append $blocks . }}{{ end }}{{ end }}
+{{- if not $blocks }}
+{{- fail "networkPolicy.workerTo has no ipBlock, and containers.enabled is true: workers start containers by the Kubernetes API. Add its addresses (kubectl get endpoints kubernetes), such as { ipBlock: { cidr: 192.0.2.1/32 } }." }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "dray.validateCluster" -}}
 {{- $space := .Release.Namespace }}
 {{- $account := lookup "v1" "ConfigMap" $space "kube-root-ca.crt" }}
@@ -101,7 +115,7 @@
 {{- $needed := list }}
 {{- with .Values.apiKeys.existingSecret }}
 {{- $keys := list "keys.json" }}
-{{- if or (eq $.Values.autoscaling.mode "keda") $.Values.metrics.serviceMonitor.enabled }}{{ $keys = append $keys "key" }}{{ end }}
+{{- if or (eq $.Values.autoscaling.mode "keda") $.Values.metrics.serviceMonitor.enabled }}{{ $keys = append $keys "read-key" }}{{ end }}
 {{- $needed = append $needed (dict "at" "apiKeys.existingSecret" "name" . "keys" $keys) }}
 {{- end }}
 {{- range $name := list "redis" "rabbitmq" }}
