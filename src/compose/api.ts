@@ -54,7 +54,12 @@ export async function startApi(
   };
   try {
     const app = await buildServer(
-      { ...params, ...manners(config, doorkeeper, leaving.signal), jobsRefusal, dataRefusal: () => room.refusal },
+      {
+        ...params,
+        ...manners(config, doorkeeper, leaving.signal),
+        jobsRefusal,
+        dataRefusal: () => room.refusal,
+      },
       logger,
       models ? [...doors, tensorFlowServing(models)] : doors,
     );

@@ -65,10 +65,14 @@ export async function startModels(config: ModelsConfig): Promise<RunningServer> 
   const models = await openModels(config, { clock, logger, metrics });
   const leaving = new AbortController();
   try {
-    const app = await buildServerOf({ clock, metrics, ...manners(config, doorkeeper, leaving.signal) }, logger, {
-      routes: (native) => modelRoutes(native, { metrics, ready: () => models.ready }),
-      doors: [tensorFlowServing(models)],
-    });
+    const app = await buildServerOf(
+      { clock, metrics, ...manners(config, doorkeeper, leaving.signal) },
+      logger,
+      {
+        routes: (native) => modelRoutes(native, { metrics, ready: () => models.ready }),
+        doors: [tensorFlowServing(models)],
+      },
+    );
     const listening = await listen(app, { config, doorkeeper, clock, leaving, leaveMs, lingerMs: leaveMs });
     let closing: Promise<void> | undefined;
     return {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DrayError } from '../jobs/errors.js';
 import { readRequest } from './read-request.js';
-import type { ElementType, Signature } from './tensor.js';
+import type { ElementType, Signature, Tensor } from './tensor.js';
 import { writeAnswer } from './write-answer.js';
 
 const limits = { mostElements: 100 };
@@ -162,7 +162,7 @@ describe('an answer', () => {
   });
 
   it('names several outputs', () => {
-    const y = { type: 'string', dims: [2], data: ['"', 'b'] } as const;
+    const y: Tensor = { type: 'string', dims: [2], data: ['"', 'b'] };
     expect(writeAnswer({ x, y }, rows)).toBe(
       '{"predictions":[{"x":[1.0],"y":"\\""},{"x":[232.7778],"y":"b"}]}',
     );
