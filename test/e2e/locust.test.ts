@@ -30,14 +30,14 @@ describe.skipIf(!existsSync(locust))('the load test', () => {
   let folder: string;
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'dray-locust-'));
-    server = await startServer();
+    server = await startServer({ args: ['--models', join(root, 'models')] });
   });
   afterAll(async () => {
     await server.stop();
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it('finds every answer of all four families right, and leaves no job behind', async () => {
+  it('finds every answer of all families and of the model right, and leaves no job behind', async () => {
     const csv = join(folder, 'run');
     const child = spawn(
       locust,
@@ -58,6 +58,7 @@ describe.skipIf(!existsSync(locust))('the load test', () => {
       Number(statistics.find((row) => row['Type'] === type && row['Name'] === name)?.['Request Count'] ?? 0);
     for (const [type, name] of [
       ['GET', '/convert/'],
+      ['POST', '/v1/models/celsiusify:predict'],
       ['POST', '/matrix-multiplication/submit-job/'],
       ['POST', '/matrix_multiplication/'],
       ['JOB', '/matrix_multiplication/ until completed'],
