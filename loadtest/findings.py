@@ -134,8 +134,7 @@ def waits_set_the_rate(measured):
         return None
     return (
         "What set the rate",
-        f"{count(near, measured)} gave more than 90 % of the answers that the users can ask for between their waits: "
-        f"{titles(near)}. Look at their times and at their CPU, not at their rates, to tell them apart.",
+        f"More than 90 % of the answers that the users can ask for between their waits came in {some(near, measured)}. Look at their times and at their CPU, not at their rates, to tell them apart.",
     )
 
 
@@ -145,8 +144,7 @@ def locust_limits(measured):
         return None
     return (
         "What limited the load",
-        f"In {count(limited, measured)} locust itself used more than {LOCUST_LIMIT:.0%} of the one core that it can use: "
-        f"{titles(limited)}. There the server could have given more, and the times hold waits of locust's own.",
+        f"Locust itself used more than {LOCUST_LIMIT:.0%} of the one core that it can use in {some(limited, measured)}. There the server could have given more, and the times hold waits of locust's own.",
     )
 
 
@@ -156,8 +154,8 @@ def noise(measured):
         return None
     return (
         "Noise",
-        f"During {count(noisy, measured)}, or just before, other work than the server's and locust's used more than "
-        f"{NOISE_CORES:g} cores of the machine: {titles(noisy)}. Their times may be longer than on a quiet machine.",
+        f"Other work than the server's and locust's used more than {NOISE_CORES:g} cores of the machine during, or just before, "
+        f"{some(noisy, measured)}. Their times may be longer than on a quiet machine.",
     )
 
 
@@ -210,8 +208,10 @@ def same(one, other):
     return abs(one - other) <= SAME * max(one, other)
 
 
-def count(some, measured):
-    return f"{len(some)} of {len(measured)} runs"
+def some(chosen, measured):
+    if len(chosen) == len(measured):
+        return "every run"
+    return f"{len(chosen)} of {len(measured)} runs: {titles(chosen)}"
 
 
 def titles(runs):
@@ -227,4 +227,4 @@ def sentence_case(text):
 
 
 def ms(value):
-    return f"{value:g} ms" if value > 0 else f"less than {FINEST_MS} ms"
+    return f"{value:,g} ms" if value > 0 else f"less than {FINEST_MS} ms"

@@ -65,9 +65,10 @@ def percentile(times, share):
 
 
 def call_for(seconds):
+    """Returns when the first call began, in seconds since 1970, and what was called in each second from then."""
     model = tf.saved_model.load(str(FOLDER))  # what it loads lives only as long as it does
     predict = model.signatures["serving_default"]
-    begun = time.perf_counter()
+    started, begun = time.time(), time.perf_counter()
     history = []
     while (now := time.perf_counter()) - begun < seconds:
         if now - begun >= len(history):
@@ -77,7 +78,7 @@ def call_for(seconds):
         [[celsius]] = predict(fahrenheit=tf.constant([[fahrenheit]], tf.float32))["celsius"].numpy().tolist()
         took = time.perf_counter() - before
         history[-1].add(took * 1000, abs(celsius - (fahrenheit - 32) * 5 / 9) < 1e-3)
-    return history
+    return started, history
 
 
 def write(path, head, rows):
@@ -90,8 +91,7 @@ def main():
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--csv", required=True, help="what the names of the files begin with")
     options = parser.parse_args()
-    started = time.time()
-    history = call_for(options.seconds)
+    started, history = call_for(options.seconds)
     total = merged(history)
     shares = [f"{share}%" for share in SHARES]
     write(

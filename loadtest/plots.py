@@ -54,23 +54,24 @@ class Picture:
 def pictures(measured, width_mm):
     """All plots of the runs that have figures, by name."""
     colours = style(measured)
+    end = max(max(run.seconds[-1], run.used_seconds[-1]) for run in measured)
     # One caller in process is no number of users: its rate is on another scale.
     loaded = [run for run in measured if run.by_locust]
     local = [run for run in measured if run.local]
     made = [
-        rates_together(loaded, colours, width_mm) if loaded else None,
-        each_run("rates", measured, width_mm, 148, draw_rates, "answers/s", scale_of_rates(loaded)),
+        rates_together(loaded, colours, width_mm, end) if loaded else None,
+        each_run("rates", measured, width_mm, end, 138, draw_rates, "answers/s", scale_of_rates(loaded)),
         shares_together(measured, width_mm),
-        times_together(measured, colours, width_mm),
-        each_run("times", measured, width_mm, 225, draw_times, "ms", scale_of_times(measured)),
+        times_together(measured, colours, width_mm, end),
+        each_run("times", measured, width_mm, end, 215, draw_times, "ms", scale_of_times(measured)),
     ]
     if local:
         highest = max(max(map(max, (run.cpu, run.locust_cpu, run.other_cpu))) for run in local)
         most = max(max(run.memory) for run in local) / 2**20
         made += [
             costs_together(local, width_mm),
-            each_run("cpu", local, width_mm, 148, draw_cpu, "cores", from_zero(highest)),
-            each_run("memory", local, width_mm, 225, draw_memory, "MiB", from_zero(most)),
+            each_run("cpu", local, width_mm, end, 138, draw_cpu, "cores", from_zero(highest)),
+            each_run("memory", local, width_mm, end, 215, draw_memory, "MiB", from_zero(most)),
         ]
     return {picture.name: picture for picture in made if picture}
 
@@ -100,33 +101,34 @@ def style(runs):
     }
 
 
-def rates_together(runs, colours, width_mm):
+def rates_together(runs, colours, width_mm, end):
     def draw(axes):
         for run in runs:
             axes.plot(run.seconds, run.rates, linewidth=1.4, label=run.title, **colours[run.name])
         axes.set_ylim(bottom=0)
         axes.set_ylabel("answers/s")
 
-    return together("rates-together", runs, width_mm, draw)
+    return together("rates-together", runs, width_mm, end, draw)
 
 
-def times_together(runs, colours, width_mm):
+def times_together(runs, colours, width_mm, end):
     def draw(axes):
         for run in runs:
             axes.plot(run.seconds, visible(run, run.times["99%"]), linewidth=1.4, label=run.title, **colours[run.name])
         logarithmic_ms(axes)
         axes.set_ylabel("p99, ms")
 
-    return together("times-together", runs, width_mm, draw)
+    return together("times-together", runs, width_mm, end, draw)
 
 
-def together(name, runs, width_mm, draw):
+def together(name, runs, width_mm, end, draw):
     """One plot with a line for each run, and below it whose line is whose."""
     legend_mm = 3.9 * ((len(runs) + 1) // 2) + 2
-    height_mm = 62 + legend_mm
+    height_mm = 58 + legend_mm
     figure = plt.figure(figsize=(width_mm * MM, height_mm * MM))
     axes = figure.add_axes((0.085, (legend_mm + 10) / height_mm, 0.9, 1 - (legend_mm + 13) / height_mm), label="lines")
     draw(axes)
+    axes.set_xlim(0, end)
     axes.grid(axis="y")
     axes.set_xlabel("seconds")
     figure.legend(loc="lower left", bbox_to_anchor=(0.07, 0), ncols=2, handlelength=3)
@@ -181,16 +183,17 @@ def name_rows(axes, runs):
     axes.tick_params(axis="y", length=0)
 
 
-def each_run(name, runs, width_mm, most_mm, draw, unit, scale):
+def each_run(name, runs, width_mm, end, most_mm, draw, unit, scale):
     """A plot for each run, two beside each other. `scale` sets each one's y axis, after all is drawn."""
     lines = (len(runs) + 1) // 2
     above_mm = 6
-    height_mm = min(lines * 50, most_mm - above_mm) + above_mm
+    height_mm = min(lines * 52, most_mm - above_mm) + above_mm
     figure, grid = plt.subplots(lines, 2, figsize=(width_mm * MM, height_mm * MM), squeeze=False)
     for axes, run in zip(grid.flat, runs):
         axes.set_label("lines")
         draw(axes, run)
         scale(axes, run)
+        axes.set_xlim(0, end)
         axes.set_title(run.title)
         axes.set_ylabel(unit)
         axes.grid(axis="y")

@@ -26,7 +26,8 @@ from runs import all_runs
 
 ROOT = pathlib.Path(__file__).parents[1]
 TITLE = "Celsiusify under load"
-MARGIN = 20 * mm
+MARGIN = 20 * mm  # of what is written: the frame around it is FRAME points wider on each side
+FRAME = 6
 WIDTH = A4[0] - 2 * MARGIN
 INK, MUTED, RULE, SHADE, ACCENT = "#1b1f24", "#5b6570", "#c9d0d8", "#f3f5f7", "#2b6cb0"
 MOST_FAILURE_ROWS = 5
@@ -40,6 +41,7 @@ number = ParagraphStyle("number", parent=cell, alignment=TA_RIGHT)
 code = ParagraphStyle("code", parent=cell, fontName="Courier", fontSize=7, leading=9)
 title = ParagraphStyle("title", parent=body, fontName="Helvetica-Bold", fontSize=27, leading=33, spaceBefore=24 * mm, spaceAfter=4)
 heading = ParagraphStyle("heading", parent=body, fontName="Helvetica-Bold", fontSize=14, leading=18, spaceBefore=12, spaceAfter=6)
+caption = ParagraphStyle("caption", parent=body, fontName="Helvetica-Bold", fontSize=9.5, leading=12, spaceBefore=5, spaceAfter=3)
 finding = ParagraphStyle("finding", parent=body, leftIndent=10, bulletIndent=0, spaceAfter=5)
 
 
@@ -60,7 +62,7 @@ def main():
     document = SimpleDocTemplate(
         str(path),
         pagesize=A4,
-        **{f"{side}Margin": MARGIN for side in ("left", "right", "top", "bottom")},
+        **{f"{side}Margin": MARGIN - FRAME for side in ("left", "right", "top", "bottom")},
         title=TITLE,
         author="Dray",
         pageCompression=0,  # its words can be searched for without a reader of PDF
@@ -90,9 +92,9 @@ def story(runs, measured, pictures):
     yield Spacer(1, 4)
     yield Paragraph(
         "Times are in milliseconds, from a user's request to its answer. Locust counts them in whole milliseconds, those "
-        "above 100 ms to two digits, and less than half of one as 0; only the mean is finer. CPU is of the server and all "
-        "of its processes: in cores, on average over the run, and in milliseconds for each answer. Memory is the most that "
-        "was seen of the same processes.",
+        "above 100 ms to two digits, and less than half of one as 0; only the mean is finer. Cores are those that "
+        "the server and all of its processes used, on average over the run; CPU ms is the same CPU time for each answer. "
+        "Memory is the most that was seen of these processes.",
         small,
     )
     yield KeepTogether([Paragraph("Failed requests", heading), *failures(measured)])
@@ -103,27 +105,28 @@ def story(runs, measured, pictures):
         (
             "Throughput",
             "Answers a second, each value of the last ten seconds. One caller in process has a scale of its own.",
-            ("rates-together", "rates"),
+            {"rates-together": "All runs that users load", "rates": "Run by run"},
         ),
         (
             "Latency",
-            "The times within which 50, 95 and 99 % of the answers came, on logarithmic scales: first of each whole run, then "
-            "p99 over time, each value of the last ten seconds, then all three over time.",
-            ("shares-together", "times-together", "times"),
+            "The times within which 50, 95 and 99 % of the answers came, on logarithmic scales. Over time, each value is of the "
+            "last ten seconds.",
+            {"shares-together": "The whole runs", "times-together": "p99 over time, all runs", "times": "p50, p95 and p99 over time, run by run"},
         ),
         (
             "CPU and memory",
             "Of the server and all of its processes, of locust, and of all else that this machine did meanwhile, once a second.",
-            ("costs-together", "cpu", "memory"),
+            {"costs-together": "The whole runs", "cpu": "CPU over time, run by run", "memory": "Memory of the server over time, run by run"},
         ),
     ]
     for name, text, shown in sections:
-        there = [pictures[one] for one in shown if one in pictures]
+        there = {one: words for one, words in shown.items() if one in pictures}
         if there:
             yield PageBreak()
             yield Paragraph(name, heading)
             yield Paragraph(text, body)
-            yield from map(placed, there)
+        for one, words in there.items():
+            yield KeepTogether([Paragraph(words, caption), placed(pictures[one])])
 
 
 def cover(runs, measured):
@@ -180,6 +183,8 @@ def method(runs):
                 body,
             )
             break
+    if any(run.measured and not run.local for run in runs):
+        yield Paragraph("A server that runs elsewhere has neither CPU nor memory in this report, and a network on its way.", body)
     special = {
         "executors busy": ("convert-dray-busy", "all the time products of two 3,000 × 3,000 matrices wait for Dray's executors, which are processes of a lower priority than the one that answers. Its CPU is that of the products too."),
         "in process": ("tensorflow-in-process", "one caller asks TensorFlow for one row after the other, in one Python process without HTTP: what a server around it can at best reach on one core. Its times are exact to 0.01 ms."),
@@ -202,7 +207,7 @@ def set_up(measured):
 
 
 def comparison(runs):
-    head = ["Run", "Answers/s", "Mean", "p50", "p95", "p99", "Worst", "Failed", "CPU", "CPU/ans.", "Memory"]
+    head = ["Run", "Answers/s", "Mean", "p50", "p95", "p99", "Worst", "Failed", "Cores", "CPU ms", "Memory"]
     table = [[Paragraph(head[0], cell), *(Paragraph(text, number) for text in head[1:])]]
     spans = []
     for run in runs:
@@ -211,10 +216,11 @@ def comparison(runs):
             table.append([Paragraph(run.title, cell), Paragraph(f"not measured: {escape(run.why_not)}", faint), *["" for _ in head[2:]]])
             continue
         usage = [f"{run.mean_cpu:.2f}", f"{run.cpu_ms:.2f}", f"{max(run.memory) / 2**20:,.0f} MiB"] if run.local else ["–"] * 3
-        times = [f"{value:g}" for value in (round(run.mean, 2), run.p50, run.p95, run.p99, round(run.worst, 0 if run.by_locust else 2))]
+        worst = round(run.worst) if run.by_locust else run.worst
+        times = [f"{run.mean:.2f}" if run.mean < 10 else f"{run.mean:,.0f}", *(f"{value:,g}" for value in (run.p50, run.p95, run.p99, worst))]
         values = [f"{run.rate:,.0f}", *times, f"{run.failures:,}", *usage]
         table.append([Paragraph(run.title, cell), *(Paragraph(value, number) for value in values)])
-    widths = [None, *(size * mm for size in (16, 12, 10, 10, 10, 13, 13, 11, 14, 18))]
+    widths = [None, *(size * mm for size in (17, 12, 12, 12, 12, 14, 13, 12, 14, 17))]
     return plain_table(table, widths, head=True, spans=spans)
 
 

@@ -361,7 +361,7 @@ def machine():
         "cpu": model,
         "cores": os.cpu_count(),
         "memory": psutil.virtual_memory().total,
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {re.match('[0-9.]*', platform.release())[0].rstrip('.')}",
         "node": node,
         "python": platform.python_version(),
     }

@@ -34,10 +34,14 @@ class Run:
         if len(history) < 2:
             return "the run was too short for a history"
         start = int(history[0]["Timestamp"])
+        # Locust knows a rate, and times of the last seconds, once two seconds are over.
+        while len(history) > 2 and float(history[0]["Requests/s"]) == 0:
+            history.pop(0)
         self.seconds = [int(row["Timestamp"]) - start for row in history]
         self.rates = [float(row["Requests/s"]) for row in history]
         self.times = {share: [float(row[share]) for row in history] for share in SHARES}
-        used = rows(folder / "usage.csv")
+        # While the load was there: before it programs start, after it they end.
+        used = [row for row in rows(folder / "usage.csv") if 0 <= int(row["Timestamp"]) - start <= self.seconds[-1] + 1]
         if len(used) < 2:
             return "its CPU and memory were not sampled"
         self.used_seconds = [int(row["Timestamp"]) - start for row in used]

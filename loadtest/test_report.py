@@ -81,6 +81,15 @@ def test_a_run_of_a_second_is_no_measurement(results):
     assert run.why_not == "the run was too short for a history"
 
 
+def test_what_was_used_before_and_after_the_load_does_not_count(results):
+    make_run(results, "convert-dray", cpu=0.5)
+    path = results / "convert-dray/usage.csv"
+    head, *lines = path.read_text().splitlines()
+    path.write_text("\n".join([head, "998,2,1,0,0", *lines, "1090,2,1,0,0", ""]))
+    [run] = all_runs(results)
+    assert run.mean_cpu == 0.5 and run.used_seconds[0] == 0
+
+
 def test_failures_are_counted_and_told_and_shown(results):
     make_run(results, "convert-dray", requests=10_000, failures=3)
     make_run(results, "convert-fastapi", requests=10_000)
@@ -163,14 +172,16 @@ def test_what_limited_a_run_is_told(results):
     make_run(results, "convert-dray", rate=1850, locust_cpu=0.9)
     make_run(results, "convert-fastapi", rate=900)
     told = found(results)
-    assert told["What set the rate"].startswith("1 of 2 runs") and "Conversion, Dray" in told["What set the rate"]
-    assert told["What limited the load"].startswith("In 1 of 2 runs locust itself used more than 85%")
+    assert "in 1 of 2 runs: Conversion, Dray. Look" in told["What set the rate"]
+    assert "one core that it can use in 1 of 2 runs: Conversion, Dray. There" in told["What limited the load"]
 
 
 @pytest.mark.parametrize("noise", [{"other_cpu": 0.3}, {"busy_before": 0.3}])
 def test_a_machine_that_was_not_quiet_is_told(results, noise):
     make_run(results, "convert-dray", **noise)
-    assert "Conversion, Dray" in found(results)["Noise"]
+    assert "during, or just before, every run. Their" in found(results)["Noise"]
+    make_run(results, "predict-dray")
+    assert "during, or just before, 1 of 2 runs: Conversion, Dray. Their" in found(results)["Noise"]
 
 
 def test_a_quiet_machine_a_fast_server_and_no_growth_are_no_news(results):
