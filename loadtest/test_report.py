@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import types
@@ -17,6 +18,7 @@ from runs import all_runs
 from targets import TARGETS, Target
 
 HERE = pathlib.Path(__file__).parent
+PAGE = (load.ROOT / "docs/load-tests.md").read_text()
 
 
 @pytest.fixture
@@ -242,3 +244,10 @@ def test_a_server_that_ends_is_a_failure_of_its_run_alone_and_names_no_paths(res
     end, is_failure = load.run("broken", options(results))
     assert is_failure and end == "FAILED: the server ended with 1: file is broken, see http://…/x"
     assert all_runs(results)[0].why_not == "its run failed: the server ended with 1: file is broken, see http://…/x"
+
+
+def test_the_page_about_load_tests_has_every_target_and_every_user():
+    named = set(re.findall(r"^\| `([\w-]+)` ", PAGE, re.MULTILINE))
+    users = re.findall(r"^class (\w+User)\(DoorUser\)", (HERE / "locustfile.py").read_text(), re.MULTILINE)
+    assert {*TARGETS, *users} <= named
+    assert {target.user for target in TARGETS.values() if target.user} <= set(users)
