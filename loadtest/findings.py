@@ -85,6 +85,8 @@ def times(first, second):
     numbers = f"{ms(first.p99)} against {ms(second.p99)}"
     if abs(first.p99 - second.p99) <= FINEST_MS:
         return f"99 % of the answers came within {numbers}, which is no difference that whole milliseconds can show."
+    if same(first.p99, second.p99):
+        return f"99 % of the answers came within {numbers}, which is about the same."
     ratio = max(FINEST_MS, first.p99) / max(FINEST_MS, second.p99)
     return f"99 % of the answers came within {numbers}: {factor(ratio)} as long."
 

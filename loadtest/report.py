@@ -10,6 +10,7 @@ import argparse
 import io
 import json
 import pathlib
+import re
 import sys
 
 from reportlab.lib import colors
@@ -256,7 +257,8 @@ def failures(measured):
 
 
 def escape(text):
-    return text.replace("&", "&amp;").replace("<", "&lt;")
+    """For a paragraph, in which no line begins with a unit."""
+    return re.sub(r"(?<=\d) (?=(?:%|ms|s|MiB)\b|%)", "\u00a0", text).replace("&", "&amp;").replace("<", "&lt;")
 
 
 def placed(picture):

@@ -138,6 +138,7 @@ def test_rates_are_told_as_they_are(results, ours, theirs, words):
         (5, 6, "no difference that whole milliseconds can show"),
         (0, 1, "less than 1 ms against 1 ms, which is no difference"),
         (5, 10, "5 ms against 10 ms: 0.5 times as long"),
+        (200, 210, "200 ms against 210 ms, which is about the same"),
         (90, 30, "90 ms against 30 ms: 3.0 times as long"),
         (4, 200, "4 ms against 200 ms: 0.02 times as long"),
     ],
