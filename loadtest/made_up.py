@@ -23,7 +23,8 @@ def make_run(results, name, *, rate=1000.0, p50=2, p95=5, p99=9, requests=None, 
         "seconds": seconds,
         "started": "2026-01-02T03:04:05+00:00",
         "busyBefore": busy_before,
-        "machine": {"cpu": "A CPU", "cores": 2, "memory": 8 * 2**30, "system": "Linux 6.1", "node": "v22.1.0", "python": "3.11.2"},
+        "machine": {"cpu": "A CPU", "cores": 2, "memory": 8 * 2**30, "system": "Linux 6.1", "locust": "2.47.0", "python": "3.11.2"},
+        "versions": ["dray 0.1.0"],
     }
     (folder / "run.json").write_text(json.dumps(about))
     shares = {"50%": p50, "95%": p95, "99%": p99}

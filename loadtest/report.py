@@ -155,7 +155,7 @@ def machines(measured):
     found = [run.about["machine"] for run in measured]
     lines = {
         "Machine": [f"{one['cpu']}, {one['cores']} cores, {one['memory'] / 2**30:.0f} GiB, {one['system']}" for one in found],
-        "Versions": [f"Node {one['node'].lstrip('v')}, Python {one['python']}" for one in found],
+        "Locust": [f"{one['locust']} on Python {one['python']}" for one in found],
     }
     return {name: "; ".join(dict.fromkeys(values)) for name, values in lines.items()}
 
@@ -203,7 +203,10 @@ def set_up(measured):
     commands = [[Paragraph("Run", cell), Paragraph("What was started, and what loaded it", cell)]]
     for run in measured:
         lines = [run.about["command"] or "a server that runs elsewhere", run.about["load"]]
-        commands.append([Paragraph(run.title, cell), Paragraph("<br/>".join(escape(line) for line in lines if line), code)])
+        what = [Paragraph("<br/>".join(escape(line) for line in lines if line), code)]
+        if run.about["versions"]:
+            what.append(Paragraph(", ".join(run.about["versions"]), small))
+        commands.append([Paragraph(run.title, cell), what])
     yield plain_table(commands, [45 * mm, None], head=True)
 
 
@@ -258,7 +261,8 @@ def failures(measured):
 
 def escape(text):
     """For a paragraph, in which no line begins with a unit."""
-    return re.sub(r"(?<=\d) (?=(?:%|ms|s|MiB)\b|%)", "\u00a0", text).replace("&", "&amp;").replace("<", "&lt;")
+    kept = re.sub(r"(?<=\d) (?=(?:ms|s|MiB)\b)", "\u00a0", re.sub(r"(?<=\d) ?%", "\u00a0%", text))
+    return kept.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def placed(picture):

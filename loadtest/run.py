@@ -16,6 +16,7 @@ import argparse
 import contextlib
 import csv
 import datetime
+import importlib.metadata
 import json
 import os
 import pathlib
@@ -123,7 +124,7 @@ def obstacle(target):
 
 def measure(target, folder, options):
     """Loads the target, and gives what run.json holds of it."""
-    started = datetime.datetime.now(datetime.timezone.utc)
+    started, known = datetime.datetime.now(datetime.timezone.utc), versions(target)
     with contextlib.ExitStack() as stack:
         data = stack.enter_context(tempfile.TemporaryDirectory(prefix="dray-load-", ignore_cleanup_errors=True))
         if target.user:
@@ -143,6 +144,7 @@ def measure(target, folder, options):
         "seconds": options.time,
         "started": started.isoformat(timespec="seconds"),
         "busyBefore": busy_before,
+        "versions": known,
         "machine": machine(),
     }
 
@@ -354,17 +356,32 @@ def machine():
     with contextlib.suppress(OSError):
         lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
         model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), model)
-    node = "unknown"
-    with contextlib.suppress(OSError):
-        node = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout.strip()
     return {
         "cpu": model,
         "cores": os.cpu_count(),
         "memory": psutil.virtual_memory().total,
         "system": f"{platform.system()} {re.match('[0-9.]*', platform.release())[0].rstrip('.')}",
-        "node": node,
+        "locust": importlib.metadata.version("locust"),
         "python": platform.python_version(),
     }
+
+
+def versions(target):
+    """Of what was loaded, as it is installed; nothing of a server that runs elsewhere."""
+    if not target.command:
+        return []
+    if target.command[0] == "node":
+        node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+        folders = {"dray": ROOT, **{name: ROOT / "node_modules" / name for name in target.packages}}
+        own = [f"{name} {json.loads((folder / 'package.json').read_text())['version']}" for name, folder in folders.items()]
+        return [*own, f"Node {node.lstrip('v')}"]
+    ask = (
+        "import importlib.metadata as m, platform, sys\n"
+        "print(*(f'{p} {d.version}' for p in sys.argv[1:] for d in m.distributions(name=p)), sep='\\n')\n"
+        "print('Python', platform.python_version())"
+    )
+    command = [target.command[0], "-c", ask, *target.packages]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 def plain(text):

@@ -20,6 +20,8 @@ class Target:
     environment: tuple[tuple[str, str], ...] = ()
     needs: tuple[tuple[pathlib.Path, str], ...] = ()
     """Files without which it cannot run, each with the command that makes it."""
+    packages: tuple[str, ...] = ()
+    """Beside Dray or Python, those whose versions the report tells."""
     busy: bool = False
     """While products of matrices keep every executor busy."""
 
@@ -48,6 +50,7 @@ TARGETS = {
         "/convert/?fahrenheit=32",
         folder="bench/peers",
         needs=FASTAPI,
+        packages=("fastapi", "uvicorn"),
     ),
     "predict-dray": Target(
         "Model over REST, Dray",
@@ -55,6 +58,7 @@ TARGETS = {
         (*DRAY, "models", "serve", "--models", str(ROOT / "models"), "--port", "{port}"),
         "/v1/models/celsiusify",
         needs=RUNTIME,
+        packages=("onnxruntime-node",),
     ),
     "predict-tensorflow": Target(
         "Model over REST, FastAPI with TensorFlow",
@@ -63,6 +67,7 @@ TARGETS = {
         "/v1/models/celsiusify",
         folder="bench/peers",
         needs=(*TENSORFLOW, *UVICORN_THERE),
+        packages=("fastapi", "uvicorn", "tensorflow-cpu"),
     ),
     "predict-tf-serving": Target(
         "Model over REST, TensorFlow Serving",
@@ -74,6 +79,7 @@ TARGETS = {
         "Model in process, TensorFlow in Python",
         command=(MODEL_PYTHON, str(ROOT / "loadtest/in_process.py"), "--seconds", "{seconds}", "--csv", "{csv}"),
         needs=TENSORFLOW,
+        packages=("tensorflow-cpu",),
     ),
     "submit-dray": Target("Matrix submit, Dray", "MatrixAUser", SUBMITS, "/readyz", needs=BUILT),
     "submit-dray-simulated": Target(
