@@ -169,11 +169,11 @@ def costs_together(runs, width_mm):
         bars = axes.barh(range(len(runs)), values, color=colour, height=0.6)
         axes.bar_label(bars, [form.format(value) for value in values], padding=2, fontsize=7, color=INK)
         axes.set_xlim(right=max(values) * 1.22)
-        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.xaxis.set_major_locator(MaxNLocator(4, prune="upper"))
         axes.set_title(title)
         axes.grid(axis="x")
     name_rows(all_axes[0], runs)
-    figure.subplots_adjust(left=0.34, right=0.98, top=1 - 6 / height_mm, bottom=8 / height_mm, wspace=0.12)
+    figure.subplots_adjust(left=0.34, right=0.98, top=1 - 6 / height_mm, bottom=8 / height_mm, wspace=0.15)
     return Picture("costs-together", figure, width_mm, height_mm)
 
 

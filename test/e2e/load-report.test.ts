@@ -81,7 +81,7 @@ describe.skipIf(!existsSync(join(root, '.venv/bin/locust')))('the report of the 
     const printed = await run('loadtest/run.py', 'predict-tf-serving', '--results', results);
     expect(printed).toMatch(/^predict-tf-serving +not measured: it does not run here/m);
     const pdf = readFileSync(join(results, 'report.pdf'), 'latin1');
-    expect(pdf).toContain('Model over REST, TensorFlow');
+    expect(pdf).toContain('TensorFlow Serving');
     expect(pdf).toContain('not measured: it does not run here');
   });
 
