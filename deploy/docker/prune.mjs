@@ -27,10 +27,18 @@ function prune(folder, top) {
       if (files.test(entry.name) && !kept.test(entry.name)) rmSync(path);
     } else if (entry.name === 'node_modules') pruneAll(path);
     else if (top && folders.test(entry.name)) rmSync(path, { recursive: true });
-    else if (top && entry.name === 'prebuilds') {
-      for (const other of readdirSync(path))
-        if (other !== platform) rmSync(join(path, other), { recursive: true });
+    else {
+      if (top && entry.name === 'prebuilds') leaveOnly(path, platform);
+      // As ONNX Runtime has them: bin/napi-v6/linux/x64.
+      if (/^napi-v\d+$/.test(entry.name)) leaveOnly(leaveOnly(path, process.platform), process.arch);
       prune(path, false);
-    } else prune(path, false);
+    }
   }
+}
+
+/** @returns the path of the one that is left. */
+function leaveOnly(folder, name) {
+  for (const other of readdirSync(folder))
+    if (other !== name) rmSync(join(folder, other), { recursive: true });
+  return join(folder, name);
 }
