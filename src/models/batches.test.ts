@@ -29,9 +29,14 @@ function setUp(options: Partial<BatchOptions> = {}) {
         runs.push({ key, data, end: (outputs = inputs) => resolve(outputs), fail: reject });
       }),
   });
-  const submit = (data: readonly number[], key = 'm', signature = anyRows): Promise<number[]> =>
+  const submit = (
+    data: readonly number[],
+    key = 'm',
+    signature = anyRows,
+    abandoned = () => false,
+  ): Promise<number[]> =>
     batches
-      .submit({ key, signature, inputs: { x: row(...data) }, rows: data.length })
+      .submit({ key, signature, inputs: { x: row(...data) }, rows: data.length, abandoned })
       .then((outputs) => [...(outputs['x']!.data as Float32Array)]);
   /** The next run that has begun. */
   const began = async (count: number): Promise<void> => {
@@ -166,6 +171,39 @@ describe('batches of requests', () => {
       runs[at]!.end();
     }
     await Promise.all(later);
+  });
+
+  it('leave out what nobody waits for any more, which keeps no place in the queue either', async () => {
+    const { runs, submit, began } = setUp({ mostWaiting: 3 });
+    let gone = false;
+    const first = submit([0]);
+    const abandoned = [1, 2, 3].map((value) => submit([value], 'm', anyRows, () => gone));
+    const failures = Promise.allSettled(abandoned);
+    gone = true;
+    const last = submit([4]);
+    runs[0]!.end();
+    await began(2);
+    expect(runs[1]!.data).toEqual([4]);
+    runs[1]!.end();
+    expect(await Promise.all([first, last])).toEqual([[0], [4]]);
+    expect((await failures).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+  });
+
+  it('tell when the last of a key is over', async () => {
+    const { batches, runs, submit, began } = setUp();
+    await batches.drained('a');
+    const answers = [submit([1], 'a'), submit([2], 'a'), submit([3], 'b')];
+    const seen: string[] = [];
+    const drained = batches.drained('a').then(() => seen.push('drained'));
+    for (const at of [0, 1]) {
+      await began(at + 1);
+      expect(seen).toEqual([]);
+      runs[at]!.end();
+    }
+    await drained;
+    await began(3);
+    runs[2]!.end();
+    await Promise.all(answers);
   });
 
   it('leave nobody waiting when they are closed', async () => {

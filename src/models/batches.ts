@@ -34,6 +34,7 @@ interface Waiting {
   /** Requests of the same kind may run together; undefined where it runs by itself. */
   readonly kind: string | undefined;
   readonly since: number;
+  readonly abandoned: () => boolean;
   readonly resolve: (outputs: Tensors) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -44,7 +45,9 @@ export class Batches {
   readonly #options: BatchOptions;
   readonly #onBatch: (batch: BatchBegun) => void;
   #waiting: Waiting[] = [];
-  #running = 0;
+  readonly #running = new Set<readonly Waiting[]>();
+  /** To be told of the end of each batch. */
+  #ended: (() => void)[] = [];
   /** Of models whose outputs have not as many rows as their inputs, whatever their signature says. */
   readonly #alone = new Set<string>();
   #cancelTimer: CancelTimer | undefined;
@@ -65,19 +68,39 @@ export class Batches {
     return this.#waiting.length;
   }
 
-  /** @throws DrayError `queue-full` where too many wait. */
-  submit(params: { key: string; signature: Signature; inputs: Tensors; rows: number }): Promise<Tensors> {
-    if (this.#waiting.length >= this.#options.mostWaiting) {
+  /**
+   * @param params.abandoned asked before it is run; true where nobody waits for the answer any more.
+   * @throws DrayError `queue-full` where too many wait.
+   */
+  submit(params: {
+    key: string;
+    signature: Signature;
+    inputs: Tensors;
+    rows: number;
+    abandoned?: () => boolean;
+  }): Promise<Tensors> {
+    const { mostWaiting } = this.#options;
+    if (this.#waiting.length >= mostWaiting) this.#dropAbandoned();
+    if (this.#waiting.length >= mostWaiting) {
       throw new DrayError(
         'queue-full',
         `${this.#waiting.length} requests wait for a model already; try again later`,
       );
     }
     const kind = this.#alone.has(params.key) ? undefined : kindOf(params);
+    const { abandoned = () => false } = params;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ ...params, kind, since: this.#clock.monotonic(), resolve, reject });
+      this.#waiting.push({ ...params, abandoned, kind, since: this.#clock.monotonic(), resolve, reject });
       this.#go();
     });
+  }
+
+  /** Resolves once no request of a key waits or runs; none of it may come any more. */
+  async drained(key: string): Promise<void> {
+    const isOfKey = (one: Waiting): boolean => one.key === key;
+    while ([this.#waiting, ...this.#running].some((batch) => batch.some(isOfKey))) {
+      await new Promise<void>((resolve) => this.#ended.push(resolve));
+    }
   }
 
   /** Ends what waits. */
@@ -87,10 +110,22 @@ export class Batches {
     this.#waiting = [];
   }
 
+  #dropAbandoned(): void {
+    this.#waiting = this.#waiting.filter(({ abandoned, reject }) => {
+      if (!abandoned()) return true;
+      reject(new DrayError('invalid-request', 'the client has gone')); // nobody reads it
+      return false;
+    });
+  }
+
   #go(): void {
-    while (this.#running < this.#options.threads) {
+    while (this.#running.size < this.#options.threads) {
       const [first] = this.#waiting;
       if (first === undefined) return;
+      if (first.abandoned()) {
+        this.#dropAbandoned();
+        continue;
+      }
       const batch = this.#batchOf(first);
       const leftMs = first.since + this.#options.batchMs - this.#clock.monotonic();
       const full = first.kind === undefined || rowsOf(batch) >= this.#options.batchRows;
@@ -103,11 +138,12 @@ export class Batches {
       }
       const taken = new Set(batch);
       this.#waiting = this.#waiting.filter((one) => !taken.has(one));
-      this.#running++;
+      this.#running.add(batch);
       this.#onBatch({ key: first.key, rows: rowsOf(batch) });
       void this.#runBatch(batch).finally(() => {
-        this.#running--;
+        this.#running.delete(batch);
         this.#go();
+        for (const tell of this.#ended.splice(0)) tell();
       });
     }
   }
@@ -117,7 +153,7 @@ export class Batches {
     const batch = [first];
     let { rows } = first;
     for (const one of this.#waiting) {
-      if (one === first || one.kind !== first.kind) continue;
+      if (one === first || one.kind !== first.kind || one.abandoned()) continue;
       rows += one.rows;
       if (rows > this.#options.batchRows) break;
       batch.push(one);

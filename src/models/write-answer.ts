@@ -10,8 +10,8 @@ export function writeAnswer(outputs: Tensors, request: { format: 'row' | 'column
   const names = Object.keys(outputs);
   if (request.format === 'column') {
     const [only] = names;
-    if (names.length === 1) return `{"outputs":${write(outputs[only!]!)}}`;
-    return `{"outputs":{${names.map((name) => `${JSON.stringify(name)}:${write(outputs[name]!)}`).join()}}}`;
+    if (names.length === 1) return `{"outputs":${write(only!, outputs[only!]!)}}`;
+    return `{"outputs":{${names.map((name) => `${JSON.stringify(name)}:${write(name, outputs[name]!)}`).join()}}}`;
   }
   const columns = names.map((name) => rowsOf(name, outputs[name]!, request.rows));
   const [column] = columns;
@@ -31,12 +31,12 @@ function rowsOf(name: string, tensor: Tensor, rows: number): string[] {
   }
   const rest = tensor.dims.slice(1);
   const width = sizeOf(rest);
-  const text = elementWriter(tensor);
+  const text = elementWriter(name, tensor);
   return Array.from({ length: rows }, (_, row) => nest(text, rest, row * width));
 }
 
-function write(tensor: Tensor): string {
-  return nest(elementWriter(tensor), tensor.dims, 0);
+function write(name: string, tensor: Tensor): string {
+  return nest(elementWriter(name, tensor), tensor.dims, 0);
 }
 
 function nest(text: (at: number) => string, dims: readonly number[], at: number): string {
@@ -50,10 +50,13 @@ function nest(text: (at: number) => string, dims: readonly number[], at: number)
   return `${all}]`;
 }
 
-function elementWriter({ type, data }: Tensor): (at: number) => string {
+/** @param name that ends in `_bytes` where texts are to be written as bytes. */
+function elementWriter(name: string, { type, data }: Tensor): (at: number) => string {
   switch (type) {
     case 'string':
-      return (at) => JSON.stringify(data[at]);
+      return name.endsWith('_bytes')
+        ? (at) => `{"b64":"${Buffer.from(data[at] as string).toString('base64')}"}`
+        : (at) => JSON.stringify(data[at]);
     case 'bool':
       return (at) => (data[at] ? 'true' : 'false');
     case 'float32':

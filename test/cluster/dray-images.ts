@@ -72,10 +72,12 @@ function packageFiles(): readonly string[] {
   }
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as Lock;
   const own = `/prebuilds/${process.platform}-${process.arch}/`;
+  const ownRuntime = `/${process.platform}/${process.arch}/`;
   return Object.entries(packages)
     .filter(([path, { dev }]) => path !== '' && dev !== true && existsSync(join(root, path)))
     .flatMap(([path]) => filesOf(path))
     .filter((path) => !path.includes('/prebuilds/') || path.includes(own))
+    .filter((path) => !path.includes('/onnxruntime-node/bin/') || path.includes(ownRuntime))
     .sort();
 }
 

@@ -43,6 +43,8 @@ async function predict(path: string, body: unknown): Promise<{ status: number; b
   return { status: answer.status, body: await answer.json() };
 }
 
+const metrics = async (): Promise<string> => (await fetch(`${server!.url}/metrics`)).text();
+
 const number = (type: 'float32' | 'int64' | 'float64' | 'bool' | 'string') =>
   echoModel([{ name: 'x', type, shape: ['n'] }]);
 /** Answers with what is given, plus itself so many times. */
@@ -152,6 +154,20 @@ describe('a folder of models', () => {
     }
     expect([...seen].sort()).toEqual([2, 3]);
   });
+
+  it('may lose a version whose requests still wait: they are answered', async () => {
+    await put('times', 1, times(2));
+    await start('--model-batch-time', '8s');
+    const waiting = predict('times', { instances: [1] });
+    await eventually(metrics, (text) => text.includes('dray_model_requests_waiting 1'));
+    await rm(join(folder, 'times'), { recursive: true });
+    await eventually(
+      () => get('/v1/models/times'),
+      ({ status }) => status === 404,
+    );
+    expect(await waiting).toEqual({ status: 200, body: { predictions: [2] } });
+    expect((await predict('times', { instances: [1] })).status).toBe(404);
+  });
 });
 
 describe('a model', () => {
@@ -172,6 +188,20 @@ describe('a model', () => {
     });
   });
 
+  it('does nothing for a client that has gone', async () => {
+    await put('times', 1, times(2));
+    await start('--model-batch-time', '3s');
+    const going = new AbortController();
+    const gone = fetch(`${server!.url}/v1/models/times:predict`, {
+      ...{ method: 'POST', body: '{"instances":[1,2,3]}', signal: going.signal },
+    });
+    await eventually(metrics, (text) => text.includes('dray_model_requests_waiting 1'));
+    going.abort();
+    await expect(gone).rejects.toThrow();
+    expect((await predict('times', { instances: [1, 2] })).body).toEqual({ predictions: [2, 4] });
+    expect(await metrics()).toMatch(/^dray_model_batch_rows_sum\{model="times"\} 2$/m);
+  });
+
   it('that is asked together gives each what it asked for', async () => {
     await put('times', 1, times(2));
     await start();
@@ -181,10 +211,13 @@ describe('a model', () => {
     expect(answers.map(({ body }) => body)).toEqual(
       Array.from({ length: 200 }, (_, at) => ({ predictions: [2 * at + 2, -2 - 2 * at] })),
     );
-    const metrics = await (await fetch(`${server!.url}/metrics`)).text();
-    const [, runs] = /^dray_model_batch_rows_count\{model="times"\} (\d+)$/m.exec(metrics)!;
+    const text = await metrics();
+    const [, runs] = /^dray_model_batch_rows_count\{model="times"\} (\d+)$/m.exec(text)!;
     expect(Number(runs)).toBeLessThan(200);
-    expect(metrics).toMatch(/^dray_model_batch_rows_sum\{model="times"\} 400$/m);
+    expect(text).toMatch(/^dray_model_batch_rows_sum\{model="times"\} 400$/m);
+    expect(text).toMatch(
+      /^dray_model_request_duration_seconds_count\{model="times",version="1",status="200"\} 200$/m,
+    );
   });
 
   it('refuses what only running it can show, without harm to those that were asked beside it', async () => {
