@@ -239,6 +239,35 @@ describe('an answer', () => {
     expect(writeAnswer({ total }, columns)).toBe('{"outputs":[3.0]}');
   });
 
+  it('has of any float the fewest digits, six at least, that are read as it again', () => {
+    const fewest = (value: number): number => {
+      for (let digits = 6; digits < 9; digits++) {
+        if (Math.fround(Number(value.toPrecision(digits))) === value)
+          return Number(value.toPrecision(digits));
+      }
+      return Number(value.toPrecision(9));
+    };
+    const written = (value: number): string =>
+      writeAnswer({ x: { type: 'float32', dims: [], data: Float32Array.of(value) } }, columns);
+    fc.assert(
+      fc.property(
+        fc.float({ noNaN: true, noDefaultInfinity: true }),
+        fc.float({ min: -2000, max: 2000, noNaN: true }),
+        (any, usual) => {
+          for (const value of [any, usual]) {
+            const { outputs } = JSON.parse(written(value)) as { outputs: number };
+            expect(Math.fround(outputs)).toBe(value);
+            if (value !== 0)
+              expect(String(Math.abs(outputs)).length).toBeLessThanOrEqual(
+                String(Math.abs(fewest(value))).length,
+              );
+          }
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+  });
+
   it('has the same numbers in rows and columns, to the last bit', () => {
     const matrix = fc.integer({ min: 1, max: 5 }).chain((width) =>
       fc.array(

@@ -75,8 +75,19 @@ function elementWriter(name: string, { type, data }: Tensor): (at: number) => st
   }
 }
 
-/** The double with the fewest digits that is the same float. */
+const powersOfTen = [1, 10, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11] as const;
+
+/** The double with the fewest digits, of those with six at least, that is the same float. */
 function shortest(value: number): number {
+  const size = Math.abs(value);
+  // Six to nine digits, by arithmetic alone, which is several times faster than by text.
+  if (size >= 1e-3 && size < 1e9) {
+    const first = Math.max(0, 5 - Math.floor(Math.log10(size)));
+    for (let digits = first; digits <= first + 3; digits++) {
+      const near = Math.round(value * powersOfTen[digits]!) / powersOfTen[digits]!;
+      if (Math.fround(near) === value) return near;
+    }
+  }
   if (value === 0) return value; // toPrecision loses the sign
   for (let digits = 6; digits < 9; digits++) {
     const near = Number(value.toPrecision(digits));
@@ -87,6 +98,7 @@ function shortest(value: number): number {
 
 /** Always seen to be one, so that no reader takes some for whole numbers. NaN and infinities as TensorFlow writes them. */
 function fraction(value: number): string {
+  if (!Number.isInteger(value)) return String(value);
   const text = Object.is(value, -0) ? '-0' : String(value);
-  return Number.isInteger(value) && !text.includes('e') ? `${text}.0` : text;
+  return text.includes('e') ? text : `${text}.0`;
 }
