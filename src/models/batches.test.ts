@@ -12,7 +12,8 @@ const info = (shape: readonly number[]) => ({ name: 'x', type: 'float32' as cons
 const anyRows: Signature = { inputs: [info([-1, 1])], outputs: [info([-1, 1])] };
 const oneRow: Signature = { inputs: [info([1, 1])], outputs: [info([1, 1])] };
 
-function setUp(options: Partial<BatchOptions> = {}) {
+/** @param soon what is to be done at once, unless a test says otherwise. */
+function setUp(options: Partial<BatchOptions> = {}, soon = (action: () => void) => action()) {
   const clock = new ManualClock();
   const runs: {
     key: string;
@@ -22,6 +23,7 @@ function setUp(options: Partial<BatchOptions> = {}) {
   }[] = [];
   const batches = new Batches({
     clock,
+    soon,
     options: { threads: 1, batchRows: 4, batchMs: 0, mostWaiting: 10, ...options },
     run: (key, inputs) =>
       new Promise((resolve, reject) => {
@@ -52,6 +54,17 @@ describe('batches of requests', () => {
     expect(runs.map(({ data }) => data)).toEqual([[1]]);
     runs[0]!.end();
     expect(await answer).toEqual([1]);
+  });
+
+  it('gather what arrives in one turn, though a thread is free', () => {
+    const turn: (() => void)[] = [];
+    const { runs, submit } = setUp({}, (action) => turn.push(action));
+    void submit([1]);
+    void submit([2]);
+    expect(runs).toEqual([]);
+    expect(turn).toHaveLength(1);
+    turn[0]!();
+    expect(runs.map(({ data }) => data)).toEqual([[1, 2]]);
   });
 
   it('gather what waits for a thread, each with its own rows of the answer', async () => {

@@ -1,6 +1,7 @@
 /**
  * Requests that wait for a thread, run together as far as their model lets them. Nothing waits for company while a
- * thread is free, unless a window says so: batches grow by themselves as soon as all threads are busy.
+ * thread is free, unless a window says so: batches are what arrived in one turn of the event loop, and grow by themselves
+ * as soon as all threads are busy.
  */
 import type { CancelTimer, Clock } from '../clock.js';
 import { DrayError } from '../jobs/errors.js';
@@ -51,13 +52,18 @@ export class Batches {
   /** Of models whose outputs have not as many rows as their inputs, whatever their signature says. */
   readonly #alone = new Set<string>();
   #cancelTimer: CancelTimer | undefined;
+  readonly #soon: (action: () => void) => void;
+  #going = false;
 
+  /** @param params.soon calls what it gets once what has come from the network by now has been read. */
   constructor(params: {
     run: Run;
     clock: Clock;
     options: BatchOptions;
     onBatch?: (batch: BatchBegun) => void;
+    soon?: (action: () => void) => void;
   }) {
+    this.#soon = params.soon ?? setImmediate;
     this.#run = params.run;
     this.#clock = params.clock;
     this.#options = params.options;
@@ -91,7 +97,7 @@ export class Batches {
     const { abandoned = () => false } = params;
     return new Promise((resolve, reject) => {
       this.#waiting.push({ ...params, abandoned, kind, since: this.#clock.monotonic(), resolve, reject });
-      this.#go();
+      this.#goSoon();
     });
   }
 
@@ -115,6 +121,16 @@ export class Batches {
       if (!abandoned()) return true;
       reject(new DrayError('invalid-request', 'the client has gone')); // nobody reads it
       return false;
+    });
+  }
+
+  /** Requests that arrive together make one batch, and one message to a thread, rather than one and a rest. */
+  #goSoon(): void {
+    if (this.#going) return;
+    this.#going = true;
+    this.#soon(() => {
+      this.#going = false;
+      this.#go();
     });
   }
 
@@ -142,7 +158,7 @@ export class Batches {
       this.#onBatch({ key: first.key, rows: rowsOf(batch) });
       void this.#runBatch(batch).finally(() => {
         this.#running.delete(batch);
-        this.#go();
+        this.#goSoon();
         for (const tell of this.#ended.splice(0)) tell();
       });
     }
