@@ -1,11 +1,12 @@
 /** Models that come, go, are damaged or slow, on a real server. */
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
 import { echoModel, onnxModel, slowModel } from '../support/onnx.js';
-import { startProcess, type TestProcess } from '../support/server.js';
+import { main, startProcess, type TestProcess } from '../support/server.js';
 
 let folder: string;
 let server: TestProcess | undefined;
@@ -122,6 +123,24 @@ describe('a folder of models', () => {
     await expect(
       startProcess({ args: ['models', 'serve', '--models', join(folder, 'nothing'), '--port', '0'] }),
     ).rejects.toThrow(/--models: ENOENT/);
+  });
+
+  it('needs a key where there are keys, and says so in the shape of its errors', async () => {
+    await put('times', 1, times(2));
+    const keys = join(folder, 'keys.json');
+    const made = ['keys', 'create', '--keys', keys, '--scope', 'submit', '--json'];
+    const { key } = JSON.parse(execFileSync(process.execPath, [main, ...made], { encoding: 'utf8' })) as {
+      key: string;
+    };
+    await start('--keys', keys);
+    expect(await predict('times', { instances: [1] })).toEqual({
+      ...{ status: 401, body: { error: expect.stringMatching(/needs an API key/) as string } },
+    });
+    const answer = await fetch(`${server!.url}/v1/models/times:predict`, {
+      ...{ method: 'POST', body: '{"instances":[1]}', headers: { authorization: `Bearer ${key}` } },
+    });
+    expect(await answer.json()).toEqual({ predictions: [2] });
+    expect((await get('/readyz')).status).toBe(200);
   });
 
   it('changes under load without an answer that is no answer', async () => {
