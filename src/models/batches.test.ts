@@ -136,6 +136,14 @@ describe('batches of requests', () => {
     expect(runs.map(({ data }) => data)).toEqual([[1], [2]]);
   });
 
+  it('share out what arrives in one turn where several threads are free', () => {
+    const turn: (() => void)[] = [];
+    const { runs, submit } = setUp({ threads: 2 }, (action) => turn.push(action));
+    for (const value of [1, 2, 3]) void submit([value]);
+    turn[0]!();
+    expect(runs.map(({ data }) => data)).toEqual([[1, 2], [3]]);
+  });
+
   it('refuse a request while too many wait', () => {
     const { submit } = setUp({ mostWaiting: 2 });
     void submit([1]);
@@ -208,9 +216,10 @@ describe('batches of requests', () => {
     const answers = [submit([1], 'a'), submit([2], 'a'), submit([3], 'b')];
     const seen: string[] = [];
     const drained = batches.drained('a').then(() => seen.push('drained'));
+    void batches.drained('c').then(() => seen.push('never there'));
     for (const at of [0, 1]) {
       await began(at + 1);
-      expect(seen).toEqual([]);
+      expect(seen).toEqual(['never there']);
       runs[at]!.end();
     }
     await drained;

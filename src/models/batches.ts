@@ -114,6 +114,7 @@ export class Batches {
     this.#cancelTimer?.();
     for (const { reject } of this.#waiting) reject(new DrayError('unavailable', 'the server is stopping'));
     this.#waiting = [];
+    this.#tellEnded();
   }
 
   #dropAbandoned(): void {
@@ -122,6 +123,11 @@ export class Batches {
       reject(new DrayError('invalid-request', 'the client has gone')); // nobody reads it
       return false;
     });
+    this.#tellEnded();
+  }
+
+  #tellEnded(): void {
+    for (const tell of this.#ended.splice(0)) tell();
   }
 
   /** Requests that arrive together make one batch, and one message to a thread, rather than one and a rest. */
@@ -159,22 +165,32 @@ export class Batches {
       void this.#runBatch(batch).finally(() => {
         this.#running.delete(batch);
         this.#goSoon();
-        for (const tell of this.#ended.splice(0)) tell();
+        this.#tellEnded();
       });
     }
   }
 
   #batchOf(first: Waiting): Waiting[] {
     if (first.kind === undefined) return [first];
+    const most = this.#mostRows();
     const batch = [first];
     let { rows } = first;
     for (const one of this.#waiting) {
       if (one === first || one.kind !== first.kind || one.abandoned()) continue;
       rows += one.rows;
-      if (rows > this.#options.batchRows) break;
+      if (rows > most) break;
       batch.push(one);
     }
     return batch;
+  }
+
+  /** Of the next batch. Where several threads are free, each gets its share of what has come. */
+  #mostRows(): number {
+    const { threads, batchRows, batchMs } = this.#options;
+    const free = threads - this.#running.size;
+    return batchMs > 0 || free === 1
+      ? batchRows
+      : Math.min(batchRows, Math.ceil(rowsOf(this.#waiting) / free));
   }
 
   async #runBatch(batch: readonly Waiting[]): Promise<void> {

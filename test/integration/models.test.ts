@@ -73,6 +73,8 @@ describe('a folder of models', () => {
     await put('flag', 1, number('bool'));
     await put('times', 2, times(2));
     await put('times', 10, times(3));
+    await put('old', 3, times(2));
+    await rename(join(folder, 'old', '3'), join(folder, 'old', '00000003'));
     await start();
     expect(await predict('text', { instances: ['é', ''] })).toEqual({
       status: 200,
@@ -85,6 +87,8 @@ describe('a folder of models', () => {
     expect((await predict('times', { instances: [1] })).body).toEqual({ predictions: [3] });
     expect((await predict('times/versions/2', { instances: [1] })).body).toEqual({ predictions: [2] });
     expect(await states('times')).toEqual({ 2: 'AVAILABLE', 10: 'AVAILABLE' });
+    expect((await predict('old/versions/3', { instances: [1] })).body).toEqual({ predictions: [2] });
+    expect(await states('old')).toEqual({ 3: 'AVAILABLE' });
   });
 
   it('says of a damaged, an empty and an odd model why, and serves the others', async () => {
