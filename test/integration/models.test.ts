@@ -225,23 +225,26 @@ describe('a model', () => {
     expect(await metrics()).toMatch(/^dray_model_batch_rows_sum\{model="times"\} 2$/m);
   });
 
-  it('that is asked together gives each what it asked for', async () => {
-    await put('times', 1, times(2));
-    await start();
-    const answers = await Promise.all(
-      Array.from({ length: 200 }, (_, at) => predict('times', { instances: [at + 1, -1 - at] })),
-    );
-    expect(answers.map(({ body }) => body)).toEqual(
-      Array.from({ length: 200 }, (_, at) => ({ predictions: [2 * at + 2, -2 - 2 * at] })),
-    );
-    const text = await metrics();
-    const [, runs] = /^dray_model_batch_rows_count\{model="times"\} (\d+)$/m.exec(text)!;
-    expect(Number(runs)).toBeLessThan(200);
-    expect(text).toMatch(/^dray_model_batch_rows_sum\{model="times"\} 400$/m);
-    expect(text).toMatch(
-      /^dray_model_request_duration_seconds_count\{model="times",version="1",status="200"\} 200$/m,
-    );
-  });
+  it.each(['1', '2'])(
+    'that is asked together gives each what it asked for, with threads: %s',
+    async (threads) => {
+      await put('times', 1, times(2));
+      await start('--model-threads', threads);
+      const answers = await Promise.all(
+        Array.from({ length: 200 }, (_, at) => predict('times', { instances: [at + 1, -1 - at] })),
+      );
+      expect(answers.map(({ body }) => body)).toEqual(
+        Array.from({ length: 200 }, (_, at) => ({ predictions: [2 * at + 2, -2 - 2 * at] })),
+      );
+      const text = await metrics();
+      const [, runs] = /^dray_model_batch_rows_count\{model="times"\} (\d+)$/m.exec(text)!;
+      expect(Number(runs)).toBeLessThan(200);
+      expect(text).toMatch(/^dray_model_batch_rows_sum\{model="times"\} 400$/m);
+      expect(text).toMatch(
+        /^dray_model_request_duration_seconds_count\{model="times",version="1",status="200"\} 200$/m,
+      );
+    },
+  );
 
   it('refuses what only running it can show, without harm to those that were asked beside it', async () => {
     const gather = onnxModel({
