@@ -29,8 +29,6 @@ export default {
         ...['-m', 'uvicorn', 'predict_tensorflow:app', '--host', '127.0.0.1', '--port', port],
         ...['--log-level', 'warning', '--no-access-log'],
       ]);
-    } else {
-      console.error('FastAPI with TensorFlow is left out: node scripts/setup.mjs --tensorflow installs it');
     }
     for (const url of Object.values(urls)) await hold(url);
 
@@ -56,6 +54,9 @@ export default {
     return [
       ...bare(':predict', 'requests/s', rate, { atLeast: 0.7 }),
       ...python(':predict', 'requests/s', rate),
+      ...(urls.tensorflow
+        ? []
+        : [{ what: 'FastAPI + TensorFlow: not installed (scripts/setup.mjs --tensorflow)' }]),
       ...bare('latency, p99', 'ms', (run) => run.p99),
       ...python('latency, p99', 'ms', (run) => run.p99),
       information({

@@ -1,7 +1,7 @@
 // Installs what a fresh checkout lacks: the npm packages, a fast BLAS library, and with --python a virtual
 // environment with numpy, locust and pika, with --browser Chromium, with --services Redis, RabbitMQ, MinIO and a reader
 // of compose files, with --containers podman, with --kubernetes what checks manifests, with --prometheus Prometheus and
-// its adapter for clusters that pull no images. Silent where nothing is missing. Only failing npm packages end it with
+// its adapter for clusters that pull no images, with --tensorflow models/.venv with TensorFlow (2 GB). Silent where nothing is missing. Only failing npm packages end it with
 // an error: everything works without the rest, only slower or less tested.
 import { spawnSync } from 'node:child_process';
 import {
@@ -37,13 +37,15 @@ const windows = process.platform === 'win32';
 
 /** @returns false where the packages are missing and could not be installed. */
 export function setup(wanted = {}) {
-  const { python, browser, services, containers, kubernetes, prometheus } = wanted;
+  const { python, browser, services, containers, kubernetes, prometheus, tensorflow } = wanted;
   if (!packagesInstalled()) {
     say('installing the npm packages');
     const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {
       cwd: root,
       stdio: 'inherit',
       shell: windows,
+      // .npmrc says the same, which newer versions of npm do not hand on.
+      env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' },
     });
     if (npm.status !== 0) {
       say('npm ci failed (see above): nothing can run without the packages');
@@ -57,6 +59,7 @@ export function setup(wanted = {}) {
   if (containers) installPodman();
   if (kubernetes) installManifestReader();
   if (prometheus) installPrometheus();
+  if (tensorflow) installTensorFlow();
   return true;
 }
 
@@ -260,33 +263,67 @@ function subfolders(folder) {
 /** What the tests run in Python. A copy of the list in the environment says that all of it is installed. */
 function installPython() {
   const venv = join(root, '.venv');
-  const interpreter = join(venv, windows ? 'Scripts/python.exe' : 'bin/python');
   const folders = ['loadtest', 'test/contract', 'test/e2e', 'examples/bucket-image', 'examples/mstc-client'];
   const requirements = folders.map((folder) => join(root, folder, 'requirements.txt'));
-  const stamp = join(venv, 'installed.txt');
   const wanted = ['numpy\n', ...requirements.map((file) => readFileSync(file, 'utf8'))].join('');
-  if (existsSync(interpreter) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  if (isInstalled(venv, wanted)) return;
   say('making .venv with numpy, locust and pika, for the tests of clients in Python and of the load test');
-  const makeVenv = () => succeeds('python3', ['-m', 'venv', venv]);
-  // Debian has the module venv, but what it needs is another package.
-  const debian = process.platform === 'linux' && process.getuid() === 0 && succeeds('apt-get', ['--version']);
-  if (!existsSync(interpreter) && !makeVenv() && !(debian && !installPackage('python3-venv') && makeVenv())) {
-    say('no virtual environment could be made (is python3-venv there?)');
+  const pip = makeVenv(venv);
+  if (!pip) {
     say('going on without: the tests of the Python client and of the load test are skipped');
     return;
   }
-  const pip = (...packages) =>
-    succeeds(interpreter, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages]);
   const numpy = pip('numpy');
   if (!numpy) say('numpy could not be installed: the tests of the Python client are skipped');
   const others = pip(...requirements.flatMap((file) => ['-r', file]));
   if (!others)
     say('locust and others could not be installed: the load test and tests of clients are skipped');
-  if (numpy && others) writeFileSync(stamp, wanted);
+  if (numpy && others) sayInstalled(venv, wanted);
 }
 
-function succeeds(command, args) {
-  return spawnSync(command, args, { stdio: 'ignore', timeout: 300_000 }).status === 0;
+/** What trains the model of models/celsiusify and tests it, and what one bench measures against. */
+function installTensorFlow() {
+  const venv = join(root, 'models/.venv');
+  const requirements = join(root, 'models/celsiusify/requirements.txt');
+  const wanted = readFileSync(requirements, 'utf8');
+  if (isInstalled(venv, wanted)) return;
+  say('making models/.venv with TensorFlow: 600 MB to fetch, 2 GB on the disk');
+  const installed = makeVenv(venv)?.('-r', requirements);
+  if (installed) sayInstalled(venv, wanted);
+  else say('that did not work: what needs TensorFlow is skipped (it has versions for Python 3.11 and 3.12)');
+}
+
+const installedFile = 'installed.txt';
+
+function isInstalled(venv, wanted) {
+  const list = join(venv, installedFile);
+  return existsSync(interpreterOf(venv)) && existsSync(list) && readFileSync(list, 'utf8') === wanted;
+}
+
+function sayInstalled(venv, wanted) {
+  writeFileSync(join(venv, installedFile), wanted);
+}
+
+function interpreterOf(venv) {
+  return join(venv, windows ? 'Scripts/python.exe' : 'bin/python');
+}
+
+/** @returns what installs packages there, and says whether it could; undefined where there can be no environment. */
+function makeVenv(venv) {
+  const interpreter = interpreterOf(venv);
+  const make = () => succeeds('python3', ['-m', 'venv', venv]);
+  // Debian has the module venv, but what it needs is another package.
+  const debian = process.platform === 'linux' && process.getuid() === 0 && succeeds('apt-get', ['--version']);
+  if (!existsSync(interpreter) && !make() && !(debian && !installPackage('python3-venv') && make())) {
+    say('no virtual environment could be made (is python3-venv there?)');
+    return undefined;
+  }
+  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check'];
+  return (...packages) => succeeds(interpreter, [...pip, ...packages], 1_800_000);
+}
+
+function succeeds(command, args, timeout = 300_000) {
+  return spawnSync(command, args, { stdio: 'ignore', timeout }).status === 0;
 }
 
 function say(text) {
@@ -302,6 +339,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     containers: wanted('containers'),
     kubernetes: wanted('kubernetes'),
     prometheus: wanted('prometheus'),
+    tensorflow: wanted('tensorflow'),
   };
   if (!setup(options)) process.exitCode = 1;
 }

@@ -45,6 +45,10 @@ const program = buildProgram({
     const { diagnoseKubernetes } = await import('./compose/kubernetes-diagnosis.js');
     return diagnoseKubernetes(place);
   },
+  diagnoseModels: async (folder) => {
+    const { diagnoseModels } = await import('./compose/models-diagnosis.js');
+    return diagnoseModels(folder);
+  },
   checkInvariants: async (patient) => {
     if ('servers' in patient) {
       const { checkDeployment } = await import('./compose/deployment-diagnosis.js');

@@ -34,6 +34,8 @@ export interface Doctors {
   /** Looks at what a process of a deployment needs to start. */
   readonly diagnoseServers: (servers: Servers) => Promise<readonly Finding[]>;
   readonly diagnoseKubernetes: (place: KubernetesPlace) => Promise<readonly Finding[]>;
+  /** Looks at a folder of models, and at what runs them. */
+  readonly diagnoseModels: (folder: string) => Promise<readonly Finding[]>;
 }
 
 interface DoctorOptions {
@@ -43,6 +45,7 @@ interface DoctorOptions {
   readonly queue?: string;
   readonly state?: string;
   readonly blobs?: string;
+  readonly models?: string;
   readonly queuePrefix?: string;
   readonly kubernetes?: boolean;
   readonly release?: string;
@@ -66,6 +69,7 @@ export function addDoctor(program: Command, context: Context, handle: Handle, do
     .option('--queue <address>', 'of a deployment, RabbitMQ (default: DRAY_QUEUE)')
     .option('--state <address>', 'of a deployment, Redis (default: DRAY_STATE)')
     .option('--blobs <address>', 'of a deployment, where large data is (default: DRAY_BLOBS)')
+    .option('--models <folder>', 'also: the models that are to be served (default: DRAY_MODELS)')
     .option('--queue-prefix <name>', 'of a deployment (default: DRAY_QUEUE_PREFIX, or dray)')
     .option(
       '--kubernetes',
@@ -100,10 +104,12 @@ async function examine(options: DoctorOptions, context: Context, doctors: Doctor
     return waitForServers({ ...context, time: options.wait, json: options.json === true, look });
   }
   if (options.invariants !== true) {
+    const models = readOption('models', options.models);
     const findings = [
       ...(options.kubernetes === true ? await doctors.diagnoseKubernetes(placeOf(options)) : []),
       // Past one machine both are of interest, where both can be reached.
       ...(options.kubernetes !== true || 'servers' in patient ? await doctors.diagnose(patient) : []),
+      ...(models === '' ? [] : await doctors.diagnoseModels(models)),
     ];
     if (options.json) printJson(terminal.out, { findings });
     else print(terminal.out, describeFindings(findings, terminal));

@@ -23,6 +23,7 @@ async function run(line: string, serve: Serve = () => Promise.resolve()) {
     diagnose: () => Promise.reject(new Error('this test has no machine')),
     diagnoseServers: () => Promise.reject(new Error('this test has no servers')),
     diagnoseKubernetes: () => Promise.reject(new Error('this test has no cluster')),
+    diagnoseModels: () => Promise.reject(new Error('this test has no models')),
     clock: systemClock,
     terminal: {
       out: keep((text) => (out += text)),

@@ -176,6 +176,7 @@ describe('dray scale explain', () => {
       diagnose: () => Promise.reject(new Error('this test has no machine')),
       diagnoseServers: () => Promise.reject(new Error('this test has no servers')),
       diagnoseKubernetes: () => Promise.reject(new Error('this test has no cluster')),
+      diagnoseModels: () => Promise.reject(new Error('this test has no models')),
       clock: systemClock,
       terminal: { out: stream('out'), err: stream('err'), width: 80, paint: (_, text) => text },
     });

@@ -7,7 +7,6 @@ import { anyOf, Bound, diskBound, queueBound, type Measure } from '../control/bo
 import type { Disk } from '../control/retention.js';
 import type { Engine } from '../engine/engine.js';
 import type { Dependencies } from '../http/dependencies.js';
-import { tensorFlowServing } from '../doors/tf-serving.js';
 import { buildServer } from '../http/server.js';
 import type { TaskRegistry } from '../tasks/registry.js';
 import type { Doorkeeper } from './access.js';
@@ -61,7 +60,7 @@ export async function startApi(
         dataRefusal: () => room.refusal,
       },
       logger,
-      models ? [...doors, tensorFlowServing(models)] : doors,
+      models ? [...doors, models.door] : doors,
     );
     listening = await listen(app, { ...params, leaving });
     await Promise.all([queue.start(), room.start()]);

@@ -1,9 +1,11 @@
 /** Models that are served, by an API beside its jobs or by `dray models serve` alone. */
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
+import type { Env } from 'onnxruntime-node';
 import type { Logger } from 'pino';
 import { systemClock, type Clock } from '../clock.js';
 import type { Config } from '../config/options.js';
+import type { Door, ServerDependencies } from '../http/dependencies.js';
 import { tensorFlowServing } from '../doors/tf-serving.js';
 import { modelRoutes } from '../http/routes/models.js';
 import { Metrics } from '../http/metrics.js';
@@ -25,20 +27,37 @@ export function hasModels(config: Config): config is ModelsConfig {
   return config.models !== undefined;
 }
 
-/** @throws DrayError where the folder cannot be read, or what runs models is not installed. */
-export async function openModels(
-  config: ModelsConfig,
-  { clock, logger, metrics }: { clock: Clock; logger: Logger; metrics: Metrics },
-): Promise<Models> {
+/** What a server has of its models. */
+export interface ServedModels {
+  readonly door: Door<ServerDependencies>;
+  /** False where there is none that could be asked. */
+  readonly ready: () => boolean;
+  close(): Promise<void>;
+}
+
+/** @returns its version. @throws DrayError `unavailable` where what runs models is not installed, or not for this machine. */
+export function requireRuntime(): string {
   try {
-    createRequire(import.meta.url).resolve(runtime);
+    const { env } = createRequire(import.meta.url)(runtime) as { env: Env };
+    return env.versions.node ?? 'of an unknown version';
   } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
     throw new DrayError(
       'unavailable',
-      `models need the package ${runtime}, which is not installed: npm install ${runtime}`,
+      code === 'MODULE_NOT_FOUND' && message.includes(`'${runtime}'`)
+        ? `models need the package ${runtime}, which is not installed: npm install ${runtime}`
+        : `models need the package ${runtime}, which cannot be used here: ${message.split('\n', 1)[0]!}`,
       { cause: error },
     );
   }
+}
+
+/** @throws DrayError where the folder cannot be read, or what runs models cannot be used. */
+export async function openModels(
+  config: ModelsConfig,
+  { clock, logger, metrics }: { clock: Clock; logger: Logger; metrics: Metrics },
+): Promise<ServedModels> {
+  requireRuntime();
   const figures = metrics.models();
   const models = await Models.open({
     folder: resolve(config.models),
@@ -53,7 +72,11 @@ export async function openModels(
     onBatch: (batch) => figures.observeBatch(batch),
   });
   figures.watch(models);
-  return models;
+  return {
+    door: tensorFlowServing(models, (prediction) => figures.observePrediction(prediction)),
+    ready: () => models.ready,
+    close: () => models.close(),
+  };
 }
 
 /** @throws DrayError where the address, the folder or an option cannot be used; nothing is left open then. */
@@ -69,8 +92,8 @@ export async function startModels(config: ModelsConfig): Promise<RunningServer> 
       { clock, metrics, ...manners(config, doorkeeper, leaving.signal) },
       logger,
       {
-        routes: (native) => modelRoutes(native, { metrics, ready: () => models.ready }),
-        doors: [tensorFlowServing(models)],
+        routes: (native) => modelRoutes(native, { metrics, ready: models.ready }),
+        doors: [models.door],
       },
     );
     const listening = await listen(app, { config, doorkeeper, clock, leaving, leaveMs, lingerMs: leaveMs });

@@ -3,7 +3,7 @@
  * models and their metadata. No job: it answers at once, or says why not, as `{"error": "…"}`.
  * https://www.tensorflow.org/tfx/serving/api_rest
  */
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { bodyOf } from '../http/body.js';
 import type { App, Door, ServerDependencies } from '../http/dependencies.js';
@@ -21,14 +21,36 @@ import { readAsJson } from './json-body.js';
 export const predictLimits = { body: 16 * MiB, elements: 1_000_000 } as const;
 
 const tags = ['TensorFlow Serving'];
+const predictMethod = 'tensorflow/serving/predict';
 const Failure = Type.Object({ error: Type.String() });
-const asked = /^\/v1\/models\/([^/:]+)(?:\/versions\/(\d{1,15}))?(?:(\/metadata)|:(\w+))?$/;
+const asked =
+  /^\/v1\/models\/([^/:]+)(?:\/versions\/(\d+)|\/labels\/([^/:]+))?(?:(\/metadata)|:(classify|regress|predict))?$/;
+/** Where JSON has a value. */
+const notFinite = /[[,:]\s*(-?(?:NaN|Inf(?:inity)?))\b/;
+const mostVersion = 2n ** 63n - 1n;
 
-export function tensorFlowServing(models: Models): Door<ServerDependencies> {
-  return (app, dependencies) => addModels(app, dependencies, models);
+/** A request for a prediction that found its model, as it was answered. */
+export interface Prediction {
+  readonly model: string;
+  readonly version: number;
+  readonly status: number;
+  readonly seconds: number;
 }
 
-function addModels(app: App, dependencies: ServerDependencies, models: Models): void {
+/** @param observe told of each prediction. */
+export function tensorFlowServing(
+  models: Models,
+  observe: (prediction: Prediction) => void,
+): Door<ServerDependencies> {
+  return (app, dependencies) => addModels(app, dependencies, models, observe);
+}
+
+function addModels(
+  app: App,
+  dependencies: ServerDependencies,
+  models: Models,
+  observe: (prediction: Prediction) => void,
+): void {
   const { clock } = dependencies;
   const mostBytes = Math.min(dependencies.bodyLimit, predictLimits.body);
   readAsJson(app);
@@ -71,19 +93,45 @@ function addModels(app: App, dependencies: ServerDependencies, models: Models): 
         response: { 200: Type.Unknown(), '4xx': Failure },
       },
     },
-    async (request, reply): Promise<FastifyReply> => {
+    async (request, reply): Promise<string> => {
       const { model, version, metadata, verb } = read(request);
       if (metadata || verb === undefined) throw malformed(request);
-      const servable = models.find(model, version);
+      const found = models.find(model, version); // before a body is read that nobody could use
       if (verb !== 'predict') {
-        throw new DrayError('invalid-request', `Method ${verb} is not supported here, only predict is`);
+        // ONNX knows no signatures but that of predictions: what TensorFlow Serving says of such models.
+        const kind = verb === 'classify' ? 'classification' : 'regression';
+        throw new DrayError(
+          'invalid-request',
+          `Expected ${kind} signature method_name to be tensorflow/serving/${verb}. Was: ${predictMethod}`,
+        );
       }
-      const body = await readBody(request, mostBytes);
-      const wanted = readRequest(body, servable.signature, { mostElements: predictLimits.elements });
-      const outputs = await servable.run(wanted);
-      return reply.type('application/json').send(writeAnswer(outputs, wanted));
+      const since = clock.monotonic();
+      let status = 200;
+      try {
+        const body = await readBody(request, mostBytes);
+        // Anew: while the body came, the version may have been removed or replaced.
+        const servable = models.find(model, version);
+        const wanted = readRequest(body, servable.signature, { mostElements: predictLimits.elements });
+        const outputs = await servable.run({ ...wanted, abandoned: () => reply.raw.destroyed });
+        void reply.type('application/json');
+        return writeAnswer(outputs, wanted);
+      } catch (error) {
+        status = error instanceof DrayError ? error.status : 500;
+        throw error;
+      } finally {
+        const seconds = (clock.monotonic() - since) / 1_000;
+        observe({ model, version: found.version, status, seconds });
+      }
     },
   );
+  app.route({
+    url: '/v1/models/*',
+    method: ['PUT', 'PATCH', 'DELETE'],
+    schema: { hide: true },
+    handler: (request) => {
+      throw malformed(request);
+    },
+  });
 }
 
 interface Asked {
@@ -95,8 +143,16 @@ interface Asked {
 
 function read(request: FastifyRequest): Asked {
   const [path = ''] = request.url.split('?', 1);
-  const [, model, version, metadata, verb] = asked.exec(path) ?? [];
+  const [, model, version, label, metadata, verb] = asked.exec(path) ?? [];
   if (model === undefined) throw malformed(request);
+  if (label !== undefined) {
+    const text = decodeURIComponent(label).slice(0, 100);
+    throw new DrayError('invalid-request', `Unrecognized servable version label: ${text}`);
+  }
+  if (version !== undefined && version.length > 15 && BigInt(version) > mostVersion) {
+    const text = version.slice(0, 100);
+    throw new DrayError('invalid-request', `Failed to convert version: ${text} to numeric.`);
+  }
   return {
     model: decodeURIComponent(model), // fastify has refused what cannot be decoded
     version: version === undefined ? undefined : Number(version),
@@ -122,10 +178,13 @@ async function readBody(request: FastifyRequest, limit: number): Promise<unknown
     chunks.push(next.value);
   }
   if (size === 0) throw new DrayError('invalid-request', 'JSON Parse error: The document is empty');
+  const text = Buffer.concat(chunks).toString();
   try {
-    return JSON.parse(Buffer.concat(chunks).toString()) as unknown;
+    return JSON.parse(text) as unknown;
   } catch (error) {
-    throw new DrayError('invalid-json', `JSON Parse error: ${(error as Error).message}`, { cause: error });
+    const [, word] = notFinite.exec(text) ?? [];
+    const reason = word === undefined ? (error as Error).message : `${word} is no number that is taken here`;
+    throw new DrayError('invalid-json', `JSON Parse error: ${reason}`, { cause: error });
   }
 }
 
@@ -138,7 +197,7 @@ function metadataOf({ model, version, signature }: Servable): object {
   const described = {
     inputs: Object.fromEntries(signature.inputs.map((info) => [info.name, describe(info)])),
     outputs: Object.fromEntries(signature.outputs.map((info) => [info.name, describe(info)])),
-    method_name: 'tensorflow/serving/predict',
+    method_name: predictMethod,
   };
   return {
     model_spec: { name: model, signature_name: '', version: String(version) },

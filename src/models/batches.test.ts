@@ -12,7 +12,8 @@ const info = (shape: readonly number[]) => ({ name: 'x', type: 'float32' as cons
 const anyRows: Signature = { inputs: [info([-1, 1])], outputs: [info([-1, 1])] };
 const oneRow: Signature = { inputs: [info([1, 1])], outputs: [info([1, 1])] };
 
-function setUp(options: Partial<BatchOptions> = {}) {
+/** @param soon what is to be done at once, unless a test says otherwise. */
+function setUp(options: Partial<BatchOptions> = {}, soon = (action: () => void) => action()) {
   const clock = new ManualClock();
   const runs: {
     key: string;
@@ -22,6 +23,7 @@ function setUp(options: Partial<BatchOptions> = {}) {
   }[] = [];
   const batches = new Batches({
     clock,
+    soon,
     options: { threads: 1, batchRows: 4, batchMs: 0, mostWaiting: 10, ...options },
     run: (key, inputs) =>
       new Promise((resolve, reject) => {
@@ -29,9 +31,14 @@ function setUp(options: Partial<BatchOptions> = {}) {
         runs.push({ key, data, end: (outputs = inputs) => resolve(outputs), fail: reject });
       }),
   });
-  const submit = (data: readonly number[], key = 'm', signature = anyRows): Promise<number[]> =>
+  const submit = (
+    data: readonly number[],
+    key = 'm',
+    signature = anyRows,
+    abandoned = () => false,
+  ): Promise<number[]> =>
     batches
-      .submit({ key, signature, inputs: { x: row(...data) }, rows: data.length })
+      .submit({ key, signature, inputs: { x: row(...data) }, rows: data.length, abandoned })
       .then((outputs) => [...(outputs['x']!.data as Float32Array)]);
   /** The next run that has begun. */
   const began = async (count: number): Promise<void> => {
@@ -47,6 +54,17 @@ describe('batches of requests', () => {
     expect(runs.map(({ data }) => data)).toEqual([[1]]);
     runs[0]!.end();
     expect(await answer).toEqual([1]);
+  });
+
+  it('gather what arrives in one turn, though a thread is free', () => {
+    const turn: (() => void)[] = [];
+    const { runs, submit } = setUp({}, (action) => turn.push(action));
+    void submit([1]);
+    void submit([2]);
+    expect(runs).toEqual([]);
+    expect(turn).toHaveLength(1);
+    turn[0]!();
+    expect(runs.map(({ data }) => data)).toEqual([[1, 2]]);
   });
 
   it('gather what waits for a thread, each with its own rows of the answer', async () => {
@@ -118,6 +136,14 @@ describe('batches of requests', () => {
     expect(runs.map(({ data }) => data)).toEqual([[1], [2]]);
   });
 
+  it('share out what arrives in one turn where several threads are free', () => {
+    const turn: (() => void)[] = [];
+    const { runs, submit } = setUp({ threads: 2 }, (action) => turn.push(action));
+    for (const value of [1, 2, 3]) void submit([value]);
+    turn[0]!();
+    expect(runs.map(({ data }) => data)).toEqual([[1, 2], [3]]);
+  });
+
   it('refuse a request while too many wait', () => {
     const { submit } = setUp({ mostWaiting: 2 });
     void submit([1]);
@@ -166,6 +192,40 @@ describe('batches of requests', () => {
       runs[at]!.end();
     }
     await Promise.all(later);
+  });
+
+  it('leave out what nobody waits for any more, which keeps no place in the queue either', async () => {
+    const { runs, submit, began } = setUp({ mostWaiting: 3 });
+    let gone = false;
+    const first = submit([0]);
+    const abandoned = [1, 2, 3].map((value) => submit([value], 'm', anyRows, () => gone));
+    const failures = Promise.allSettled(abandoned);
+    gone = true;
+    const last = submit([4]);
+    runs[0]!.end();
+    await began(2);
+    expect(runs[1]!.data).toEqual([4]);
+    runs[1]!.end();
+    expect(await Promise.all([first, last])).toEqual([[0], [4]]);
+    expect((await failures).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+  });
+
+  it('tell when the last of a key is over', async () => {
+    const { batches, runs, submit, began } = setUp();
+    await batches.drained('a');
+    const answers = [submit([1], 'a'), submit([2], 'a'), submit([3], 'b')];
+    const seen: string[] = [];
+    const drained = batches.drained('a').then(() => seen.push('drained'));
+    void batches.drained('c').then(() => seen.push('never there'));
+    for (const at of [0, 1]) {
+      await began(at + 1);
+      expect(seen).toEqual(['never there']);
+      runs[at]!.end();
+    }
+    await drained;
+    await began(3);
+    runs[2]!.end();
+    await Promise.all(answers);
   });
 
   it('leave nobody waiting when they are closed', async () => {

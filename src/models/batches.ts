@@ -1,6 +1,7 @@
 /**
  * Requests that wait for a thread, run together as far as their model lets them. Nothing waits for company while a
- * thread is free, unless a window says so: batches grow by themselves as soon as all threads are busy.
+ * thread is free, unless a window says so: batches are what arrived in one turn of the event loop, and grow by themselves
+ * as soon as all threads are busy.
  */
 import type { CancelTimer, Clock } from '../clock.js';
 import { DrayError } from '../jobs/errors.js';
@@ -34,6 +35,7 @@ interface Waiting {
   /** Requests of the same kind may run together; undefined where it runs by itself. */
   readonly kind: string | undefined;
   readonly since: number;
+  readonly abandoned: () => boolean;
   readonly resolve: (outputs: Tensors) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -44,17 +46,24 @@ export class Batches {
   readonly #options: BatchOptions;
   readonly #onBatch: (batch: BatchBegun) => void;
   #waiting: Waiting[] = [];
-  #running = 0;
+  readonly #running = new Set<readonly Waiting[]>();
+  /** To be told of the end of each batch. */
+  #ended: (() => void)[] = [];
   /** Of models whose outputs have not as many rows as their inputs, whatever their signature says. */
   readonly #alone = new Set<string>();
   #cancelTimer: CancelTimer | undefined;
+  readonly #soon: (action: () => void) => void;
+  #going = false;
 
+  /** @param params.soon calls what it gets once what has come from the network by now has been read. */
   constructor(params: {
     run: Run;
     clock: Clock;
     options: BatchOptions;
     onBatch?: (batch: BatchBegun) => void;
+    soon?: (action: () => void) => void;
   }) {
+    this.#soon = params.soon ?? setImmediate;
     this.#run = params.run;
     this.#clock = params.clock;
     this.#options = params.options;
@@ -65,19 +74,39 @@ export class Batches {
     return this.#waiting.length;
   }
 
-  /** @throws DrayError `queue-full` where too many wait. */
-  submit(params: { key: string; signature: Signature; inputs: Tensors; rows: number }): Promise<Tensors> {
-    if (this.#waiting.length >= this.#options.mostWaiting) {
+  /**
+   * @param params.abandoned asked before it is run; true where nobody waits for the answer any more.
+   * @throws DrayError `queue-full` where too many wait.
+   */
+  submit(params: {
+    key: string;
+    signature: Signature;
+    inputs: Tensors;
+    rows: number;
+    abandoned?: () => boolean;
+  }): Promise<Tensors> {
+    const { mostWaiting } = this.#options;
+    if (this.#waiting.length >= mostWaiting) this.#dropAbandoned();
+    if (this.#waiting.length >= mostWaiting) {
       throw new DrayError(
         'queue-full',
         `${this.#waiting.length} requests wait for a model already; try again later`,
       );
     }
     const kind = this.#alone.has(params.key) ? undefined : kindOf(params);
+    const { abandoned = () => false } = params;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ ...params, kind, since: this.#clock.monotonic(), resolve, reject });
-      this.#go();
+      this.#waiting.push({ ...params, abandoned, kind, since: this.#clock.monotonic(), resolve, reject });
+      this.#goSoon();
     });
+  }
+
+  /** Resolves once no request of a key waits or runs; none of it may come any more. */
+  async drained(key: string): Promise<void> {
+    const isOfKey = (one: Waiting): boolean => one.key === key;
+    while ([this.#waiting, ...this.#running].some((batch) => batch.some(isOfKey))) {
+      await new Promise<void>((resolve) => this.#ended.push(resolve));
+    }
   }
 
   /** Ends what waits. */
@@ -85,12 +114,40 @@ export class Batches {
     this.#cancelTimer?.();
     for (const { reject } of this.#waiting) reject(new DrayError('unavailable', 'the server is stopping'));
     this.#waiting = [];
+    this.#tellEnded();
+  }
+
+  #dropAbandoned(): void {
+    this.#waiting = this.#waiting.filter(({ abandoned, reject }) => {
+      if (!abandoned()) return true;
+      reject(new DrayError('invalid-request', 'the client has gone')); // nobody reads it
+      return false;
+    });
+    this.#tellEnded();
+  }
+
+  #tellEnded(): void {
+    for (const tell of this.#ended.splice(0)) tell();
+  }
+
+  /** Requests that arrive together make one batch, and one message to a thread, rather than one and a rest. */
+  #goSoon(): void {
+    if (this.#going) return;
+    this.#going = true;
+    this.#soon(() => {
+      this.#going = false;
+      this.#go();
+    });
   }
 
   #go(): void {
-    while (this.#running < this.#options.threads) {
+    while (this.#running.size < this.#options.threads) {
       const [first] = this.#waiting;
       if (first === undefined) return;
+      if (first.abandoned()) {
+        this.#dropAbandoned();
+        continue;
+      }
       const batch = this.#batchOf(first);
       const leftMs = first.since + this.#options.batchMs - this.#clock.monotonic();
       const full = first.kind === undefined || rowsOf(batch) >= this.#options.batchRows;
@@ -103,26 +160,37 @@ export class Batches {
       }
       const taken = new Set(batch);
       this.#waiting = this.#waiting.filter((one) => !taken.has(one));
-      this.#running++;
+      this.#running.add(batch);
       this.#onBatch({ key: first.key, rows: rowsOf(batch) });
       void this.#runBatch(batch).finally(() => {
-        this.#running--;
-        this.#go();
+        this.#running.delete(batch);
+        this.#goSoon();
+        this.#tellEnded();
       });
     }
   }
 
   #batchOf(first: Waiting): Waiting[] {
     if (first.kind === undefined) return [first];
+    const most = this.#mostRows();
     const batch = [first];
     let { rows } = first;
     for (const one of this.#waiting) {
-      if (one === first || one.kind !== first.kind) continue;
+      if (one === first || one.kind !== first.kind || one.abandoned()) continue;
       rows += one.rows;
-      if (rows > this.#options.batchRows) break;
+      if (rows > most) break;
       batch.push(one);
     }
     return batch;
+  }
+
+  /** Of the next batch. Where several threads are free, each gets its share of what has come. */
+  #mostRows(): number {
+    const { threads, batchRows, batchMs } = this.#options;
+    const free = threads - this.#running.size;
+    return batchMs > 0 || free === 1
+      ? batchRows
+      : Math.min(batchRows, Math.ceil(rowsOf(this.#waiting) / free));
   }
 
   async #runBatch(batch: readonly Waiting[]): Promise<void> {

@@ -14,7 +14,8 @@ export interface FoundVersion {
 export const modelFile = 'model.onnx';
 /** What a path of a request can name. */
 const modelName = /^[^./:][^/:]{0,127}$/;
-const versionName = /^(0|[1-9]\d{0,14})$/;
+/** TensorFlow Serving takes leading zeros too. */
+const versionName = /^\d{1,15}$/;
 
 /** @throws DrayError `unavailable` where the folder cannot be read. */
 export async function findVersions(folder: string): Promise<FoundVersion[]> {
@@ -29,15 +30,15 @@ export async function findVersions(folder: string): Promise<FoundVersion[]> {
 
   async function versionsOf(model: string): Promise<FoundVersion[]> {
     const names = await foldersIn(join(folder, model)).catch(unlessGone);
+    const wanted = names.filter((name) => versionName.test(name));
     return Promise.all(
-      names
-        .filter((name) => versionName.test(name))
-        .map(async (name) => {
-          const file = join(folder, model, name, modelFile);
-          const { size, mtimeMs, ino } = (await stat(file).catch(() => undefined)) ?? {};
-          const stamp = size === undefined ? undefined : `${size}-${mtimeMs}-${ino}`;
-          return { model, version: Number(name), file, stamp };
-        }),
+      // Of several that are the same number, one.
+      [...new Map(wanted.map((name) => [Number(name), name]))].map(async ([version, name]) => {
+        const file = join(folder, model, name, modelFile);
+        const { size, mtimeMs, ino } = (await stat(file).catch(() => undefined)) ?? {};
+        const stamp = size === undefined ? undefined : `${size}-${mtimeMs}-${ino}`;
+        return { model, version, file, stamp };
+      }),
     );
   }
 }

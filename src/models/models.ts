@@ -27,16 +27,23 @@ export interface Servable {
   readonly model: string;
   readonly version: number;
   readonly signature: Signature;
-  run(request: { readonly inputs: Tensors; readonly rows: number }): Promise<Tensors>;
+  /** @param request.abandoned true once nobody waits for the answer any more. */
+  run(request: {
+    readonly inputs: Tensors;
+    readonly rows: number;
+    readonly abandoned?: () => boolean;
+  }): Promise<Tensors>;
 }
 
 interface Version {
   readonly found: FoundVersion;
-  /** Other for each file: a version whose file is replaced is loaded beside the old one. */
+  /** Of this load alone: a version whose file is replaced is loaded beside the old one. */
   readonly key: string;
   state: VersionState;
   error: string | undefined;
   servable: Servable | undefined;
+  /** Its file may be fine: it was its thread that died. */
+  again: boolean;
 }
 
 export interface ModelsParams {
@@ -55,6 +62,7 @@ export class Models {
   readonly #versions = new Map<string, Map<number, Version>>();
   #cancelTimer: CancelTimer = () => undefined;
   #closed = false;
+  #loads = 0;
   #look: Promise<void> = Promise.resolve();
   #trouble: string | undefined;
 
@@ -151,7 +159,7 @@ export class Models {
         if (there.has(`${model}/${number}`)) continue;
         versions.delete(number);
         this.#params.log.info('a version of a model was removed', { model, version: number });
-        await this.#threads.unload(version.key);
+        this.#retire(version);
       }
       if (versions.size === 0) this.#versions.delete(model);
     }
@@ -163,10 +171,13 @@ export class Models {
     const versions = this.#versions.get(model) ?? new Map<number, Version>();
     this.#versions.set(model, versions);
     const before = versions.get(version);
-    if (before?.found.stamp === stamp && before !== undefined) return;
-    const key = `${model}/${version}/${stamp}`;
+    if (before !== undefined && before.found.stamp === stamp && !before.again) return;
+    const key = `${model}/${version}/${this.#loads++}`;
     // Until the new one is loaded the one before serves.
-    const taken: Version = { found, key, state: 'LOADING', error: undefined, servable: before?.servable };
+    const taken: Version = {
+      ...{ found, key, state: 'LOADING', error: undefined, again: false },
+      servable: before?.servable,
+    };
     versions.set(version, taken);
     try {
       if (stamp === undefined) throw new Error(`there is no ${modelFile} in its folder`);
@@ -184,9 +195,18 @@ export class Models {
       taken.servable = undefined;
       taken.state = 'END';
       taken.error = error instanceof Error ? error.message : String(error);
-      this.#params.log.warn('a version of a model cannot be served', { model, version, reason: taken.error });
+      taken.again = error instanceof DrayError;
+      if (taken.error !== before?.error)
+        this.#params.log.warn('a version of a model cannot be served', {
+          ...{ model, version, reason: taken.error },
+        });
     }
-    if (before) await this.#threads.unload(before.key);
+    if (before) this.#retire(before);
+  }
+
+  /** Takes it out of the threads once the requests that have it are answered. It can be found no more. */
+  #retire({ key, servable }: Version): void {
+    if (servable) void this.#batches.drained(key).then(() => this.#threads.unload(key));
   }
 }
 

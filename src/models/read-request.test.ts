@@ -66,16 +66,21 @@ describe('a predict request', () => {
     ['int32', [-2147483648, 2147483647], Int32Array.of(-2147483648, 2147483647)],
     ['int64', [Number.MAX_SAFE_INTEGER], BigInt64Array.of(9007199254740991n)],
     ['uint64', [0], BigUint64Array.of(0n)],
+    ['float32', [1_435_774_380, 0.1], Float32Array.of(1_435_774_336, Math.fround(0.1))],
     ['bool', [true, false], Uint8Array.of(1, 0)],
   ])('takes values of type %s', (type, good, data) => {
     expect(readRequest({ instances: good }, of(type, -1), limits).inputs['x']!.data).toEqual(data);
   });
 
   it.each<[type: ElementType, value: unknown, reason: RegExp]>([
-    ['float32', '1', /^JSON Value: "1" Type: String is not of expected type: float$/],
+    [
+      'float32',
+      '1',
+      /^Failed to process element: 0 of 'instances' list. Error: INVALID_ARGUMENT: JSON Value: "1" Type: String is not of expected type: float$/,
+    ],
     ['float32', null, /Type: Null/],
-    ['float32', 3.5e38, /^Cannot convert JSON value: 3.5e\+38 to float without loss of precision\.$/],
-    ['float32', 16_777_217, /without loss of precision/],
+    ['float32', 3.5e38, /: Cannot convert JSON value: 3.5e\+38 to float without loss of precision\.$/],
+    ['float64', Infinity, /: Cannot convert JSON value: Infinity to double without loss of precision\.$/],
     ['float64', true, /Type: True is not of expected type: double/],
     ['int8', 128, /Type: Number is not of expected type: int8/],
     ['uint8', -1, /uint8/],
@@ -84,6 +89,7 @@ describe('a predict request', () => {
     ['bool', 1, /bool/],
     ['string', 1, /string/],
     ['string', { b64: '?' }, /Unable to base64 decode/],
+    ['string', { b64: '/w==' }, /must be UTF-8/],
     ['float32', { b64: 'AAAA' }, /float/],
   ])('refuses as %s the value %j', (type, value, reason) => {
     const { code, message } = refusal({ instances: [value] }, of(type, -1));
@@ -92,10 +98,14 @@ describe('a predict request', () => {
   });
 
   it.each<[title: string, body: unknown, reason: RegExp]>([
-    ['no object', [], /Is not object/],
-    ['null', null, /Is not object/],
+    ['no object', [], /^JSON Value: \[\] Is not object$/],
+    ['null', null, /^JSON Value: null Is not object$/],
     ['neither rows nor columns', {}, /^Missing 'inputs' or 'instances' key$/],
-    ['both of them', { inputs: [[1]], instances: [[1]] }, /only one of 'inputs' or 'instances'/],
+    [
+      'both of them',
+      { inputs: [[1]], instances: [['x']] },
+      /^JSON Value: \{"inputs":\[\[1\]\],"instances":\[\["x"\]\]\} Not formatted correctly expecting only one of 'inputs' or 'instances'/,
+    ],
     ['rows that are no list', { instances: {} }, /Expecting 'instances' to be an list/],
     ['no rows', { instances: [] }, /No values in 'instances'/],
     [
@@ -109,18 +119,46 @@ describe('a predict request', () => {
     [
       'rows of different widths',
       { instances: [[1], [1, 2]] },
-      /unexpected size: 2 at level: 1 expected size: 1/,
+      /^Failed to process element: 1 of 'instances' list\. Error: INVALID_ARGUMENT: Expecting tensor size: 1 but got: 2$/,
     ],
-    ['rows of different depths', { instances: [[1], 1] }, /found at incorrect level/],
-    ['a row with a list too many', { instances: [[1], [[1]]] }, /Encountered list at unexpected level: 2/],
+    ['rows of different depths', { instances: [[1], 1] }, /: Expecting shape \[1\] but got: \[\]$/],
+    ['a row with a list too many', { instances: [[1], [[1]]] }, /Expecting shape \[1\] but got: \[1,1\]$/],
+    [
+      'a row that is not regular',
+      { instances: [[1], [1, [2]]] },
+      /: Encountered list at unexpected level: 1 expected < 1$/,
+    ],
+    [
+      'a column of different widths',
+      { inputs: [[1], [1, 2]] },
+      /^Encountered list at unexpected size: 2 at level: 1 expected size: 1$/,
+    ],
+    [
+      'a column of different depths',
+      { inputs: [[1], 1] },
+      /^JSON Value: 1 found at incorrect level: 2 in the JSON DOM\. Expected at level: 2$/,
+    ],
     ['named rows beside others', { instances: [{ x: [1] }, [1]] }, /Expecting object but got list at item 1/],
     [
       'a named row among others',
       { instances: [[1], { x: [1] }] },
       /Expecting value\/list but got object at item 1/,
     ],
-    ['a name that is unknown', { instances: [{ y: [1] }] }, /keys must be equal to: x/],
-    ['a name too many', { instances: [{ x: [1], y: [1] }] }, /keys must be equal to: x/],
+    [
+      'a name that is unknown',
+      { instances: [{ x: [1] }, { x: [1], y: [1] }] },
+      /^Failed to process element: 1 key: y of 'instances' list\. Error: INVALID_ARGUMENT: JSON object: does not have named input: y$/,
+    ],
+    [
+      'a name too few',
+      { instances: [{}] },
+      /^Failed to process element: 0 of 'instances' list\. JSON object: \{\} keys must be equal to: x$/,
+    ],
+    [
+      'a wrong value by its name',
+      { instances: [{ x: [null] }] },
+      /^Failed to process element: 0 key: x of 'instances' list\. .* Type: Null is not/,
+    ],
     ['a column without its name', { inputs: { y: [[1]] } }, /^Missing named input: x in 'inputs' object\.$/],
     ['a scalar', { inputs: 1 }, /has shape \[\]/],
   ])('is refused with %s', (_title, body, reason) => {
@@ -144,10 +182,17 @@ describe('a predict request', () => {
     let deep: unknown = 1;
     for (let level = 0; level < 10_000; level++) deep = [deep];
     expect(refusal({ instances: deep }).message).toMatch(/nested deeper/);
+    expect(refusal({ instances: [[1], deep] }).message).toMatch(/nested deeper/);
   });
 
   it('quotes no more of a value than it takes to know it again', () => {
-    expect(refusal({ instances: [['x'.repeat(10_000)]] }).message.length).toBeLessThan(300);
+    let deep: unknown = 1;
+    for (let level = 0; level < 100_000; level++) deep = level % 2 === 0 ? [deep] : { deep };
+    const long = 'x'.repeat(10_000);
+    for (const body of [[long], [{ [long]: 1 }], Array.from({ length: 10_000 }, () => 1), [[[deep]]], [deep]])
+      expect(refusal({ instances: body, inputs: 1 }).message.length).toBeLessThan(300);
+    expect(refusal({ instances: [[long]] }).message.length).toBeLessThan(300);
+    expect(refusal(deep).message.length).toBeLessThan(300);
   });
 });
 
@@ -169,6 +214,14 @@ describe('an answer', () => {
     expect(writeAnswer({ x, y }, columns)).toBe('{"outputs":{"x":[[1.0],[232.7778]],"y":["\\"","b"]}}');
   });
 
+  it('has bytes of texts where the name of an output says so', () => {
+    const tensor: Tensor = { type: 'string', dims: [1], data: ['é'] };
+    expect(writeAnswer({ image_bytes: tensor }, { format: 'row', rows: 1 })).toBe(
+      '{"predictions":[{"b64":"w6k="}]}',
+    );
+    expect(writeAnswer({ image_bytes: tensor }, columns)).toBe('{"outputs":[{"b64":"w6k="}]}');
+  });
+
   it.each<[type: ElementType, data: unknown, text: string]>([
     ['float32', Float32Array.of(NaN, Infinity, -Infinity, -0, 0.1), 'NaN,Infinity,-Infinity,-0.0,0.1'],
     ['float64', Float64Array.of(0.1, 1e21, 1e-7), '0.1,1e+21,1e-7'],
@@ -184,6 +237,35 @@ describe('an answer', () => {
     const total = { type: 'float32', dims: [1], data: Float32Array.of(3) } as const;
     expect(() => writeAnswer({ total }, rows)).toThrow('inconsistent batch size: 1 expecting: 2');
     expect(writeAnswer({ total }, columns)).toBe('{"outputs":[3.0]}');
+  });
+
+  it('has of any float the fewest digits, six at least, that are read as it again', () => {
+    const fewest = (value: number): number => {
+      for (let digits = 6; digits < 9; digits++) {
+        if (Math.fround(Number(value.toPrecision(digits))) === value)
+          return Number(value.toPrecision(digits));
+      }
+      return Number(value.toPrecision(9));
+    };
+    const written = (value: number): string =>
+      writeAnswer({ x: { type: 'float32', dims: [], data: Float32Array.of(value) } }, columns);
+    fc.assert(
+      fc.property(
+        fc.float({ noNaN: true, noDefaultInfinity: true }),
+        fc.float({ min: -2000, max: 2000, noNaN: true }),
+        (any, usual) => {
+          for (const value of [any, usual]) {
+            const { outputs } = JSON.parse(written(value)) as { outputs: number };
+            expect(Math.fround(outputs)).toBe(value);
+            if (value !== 0)
+              expect(String(Math.abs(outputs)).length).toBeLessThanOrEqual(
+                String(Math.abs(fewest(value))).length,
+              );
+          }
+        },
+      ),
+      { numRuns: 2_000 },
+    );
   });
 
   it('has the same numbers in rows and columns, to the last bit', () => {

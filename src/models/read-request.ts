@@ -3,14 +3,8 @@
  * signature. The texts of the errors are those of TensorFlow Serving, but that no value is quoted at length.
  */
 import { DrayError } from '../jobs/errors.js';
-import {
-  emptyData,
-  sizeOf,
-  type ElementType,
-  type Signature,
-  type Tensor,
-  type TensorInfo,
-} from './tensor.js';
+import { bad, isBase64, isObject, putter, shown, type Put } from './elements.js';
+import { emptyData, sizeOf, type Signature, type Tensor, type TensorInfo } from './tensor.js';
 
 export interface PredictRequest {
   readonly format: 'row' | 'column';
@@ -29,6 +23,7 @@ type Json = Readonly<Record<string, unknown>>;
 /**
  * @param body as JSON gave it.
  * @param options.mostElements in all inputs together: more are refused with 413.
+ * @throws DrayError `invalid-request`, `body-too-large`.
  */
 export function readRequest(
   body: unknown,
@@ -39,9 +34,12 @@ export function readRequest(
   checkSignatureName(body);
   const { instances, inputs } = body;
   if (instances !== undefined && inputs !== undefined)
-    throw bad("Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist");
+    throw misformed(
+      body,
+      "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist",
+    );
   const room = { left: mostElements, most: mostElements };
-  if (instances !== undefined) return readRows(instances, signature, room);
+  if (instances !== undefined) return readRows(body, instances, signature, room);
   if (inputs === undefined) throw bad("Missing 'inputs' or 'instances' key");
   return readColumns(inputs, signature, room);
 }
@@ -51,17 +49,17 @@ interface Room {
   readonly most: number;
 }
 
-function checkSignatureName({ signature_name: name }: Json): void {
+function checkSignatureName(body: Json): void {
+  const { signature_name: name } = body;
   if (name === undefined || name === '' || name === defaultSignature) return;
-  if (typeof name !== 'string') {
-    throw bad("not formatted correctly. 'signature_name' key must be a string value.");
-  }
+  if (typeof name !== 'string')
+    throw misformed(body, "not formatted correctly. 'signature_name' key must be a string value.");
   throw bad(`Serving signature name: "${name.slice(0, 100)}" not found in signature def`);
 }
 
-function readRows(instances: unknown, { inputs }: Signature, room: Room): PredictRequest {
-  if (!Array.isArray(instances)) throw bad("Expecting 'instances' to be an list/array");
-  if (instances.length === 0) throw bad("No values in 'instances' array");
+function readRows(body: Json, instances: unknown, { inputs }: Signature, room: Room): PredictRequest {
+  if (!Array.isArray(instances)) throw misformed(body, "Expecting 'instances' to be an list/array");
+  if (instances.length === 0) throw misformed(body, "No values in 'instances' array");
   const rows: readonly unknown[] = instances;
   const named = isNamed(rows[0]);
   if (!named && inputs.length > 1) {
@@ -69,7 +67,6 @@ function readRows(instances: unknown, { inputs }: Signature, room: Room): Predic
       'instances is a plain list, but expecting list of objects as multiple input tensors required as per tensorinfo_map',
     );
   }
-  const names = inputs.map(({ name }) => name).sort();
   for (const [index, row] of rows.entries()) {
     if (isNamed(row) !== named) {
       throw bad(
@@ -78,20 +75,48 @@ function readRows(instances: unknown, { inputs }: Signature, room: Room): Predic
           : `Expecting value/list but got object at item ${index} of input list`,
       );
     }
-    if (
-      named &&
-      Object.keys(row as Json)
-        .sort()
-        .join() !== names.join()
-    ) {
-      throw bad(
-        `Failed to process element: ${index} of 'instances' list. JSON object: ${shown(row)} keys must be equal to: ${names.join()}`,
-      );
-    }
+    if (named) checkNames(row as Json, index, inputs);
   }
   const column = (info: TensorInfo): Tensor =>
-    readTensor(named ? rows.map((row) => (row as Json)[info.name]) : rows, info, room);
+    named
+      ? stack(
+          rows.map((row) => (row as Json)[info.name]),
+          info,
+          room,
+          ` key: ${info.name}`,
+        )
+      : stack(rows, info, room, '');
   return { format: 'row', inputs: byName(inputs, column), rows: rows.length };
+}
+
+function checkNames(row: Json, index: number, inputs: Signature['inputs']): void {
+  const keys = Object.keys(row);
+  const stranger = keys.find((key) => inputs.every(({ name }) => name !== key));
+  if (stranger !== undefined) {
+    const key = stranger.slice(0, 100);
+    throw failed(index, ` key: ${key}`, `JSON object: does not have named input: ${key}`);
+  }
+  if (keys.length === inputs.length) return;
+  const names = inputs.map(({ name }) => name).sort();
+  throw bad(
+    `Failed to process element: ${index} of 'instances' list. JSON object: ${shown(row)} keys must be equal to: ${names.join()}`,
+  );
+}
+
+/** One tensor of the rows, which must all have the shape of the first. @param key as errors tell it. */
+function stack(rows: readonly unknown[], info: TensorInfo, room: Room, key: string): Tensor {
+  const rowDims = dimsOf(rows[0]);
+  const dims = [rows.length, ...rowDims];
+  const { data, put } = space(dims, info, room);
+  const size = sizeOf(rowDims);
+  for (const [index, row] of rows.entries()) {
+    try {
+      if (fill(row, rowDims, index * size, put) === undefined) throw misfit(row, rowDims);
+    } catch (error) {
+      throw error instanceof DrayError ? failed(index, key, error.message) : error;
+    }
+  }
+  return { type: info.type, dims, data };
 }
 
 function readColumns(given: unknown, { inputs }: Signature, room: Room): PredictRequest {
@@ -104,7 +129,10 @@ function readColumns(given: unknown, { inputs }: Signature, room: Room): Predict
   const tensors = byName(inputs, (info) => {
     const value = named ? (given as Json)[info.name] : given;
     if (value === undefined) throw bad(`Missing named input: ${info.name} in 'inputs' object.`);
-    return readTensor(value, info, room);
+    const dims = dimsOf(value);
+    const { data, put } = space(dims, info, room);
+    if (fill(value, dims, 0, put) === undefined) throw misfit(value, dims);
+    return { type: info.type, dims, data };
   });
   return { format: 'column', inputs: tensors, rows: tensors[inputs[0]!.name]!.dims[0] ?? 1 };
 }
@@ -117,8 +145,12 @@ function byName(
   return Object.fromEntries(inputs.map((info) => [info.name, read(info)]));
 }
 
-function readTensor(value: unknown, info: TensorInfo, room: Room): Tensor {
-  const dims = dimsOf(value);
+/** What holds a tensor of these dims, if the model takes such a one and there is room for it. */
+function space(
+  dims: readonly number[],
+  info: TensorInfo,
+  room: Room,
+): { readonly data: Tensor['data']; readonly put: Put } {
   checkShape(dims, info);
   const size = sizeOf(dims);
   room.left -= size;
@@ -130,30 +162,58 @@ function readTensor(value: unknown, info: TensorInfo, room: Room): Tensor {
     );
   }
   const data = emptyData(info.type, size);
-  const put = putter(info.type, data as unknown as Record<number, unknown>);
-  let at = 0;
-  const fill = (part: unknown, level: number): void => {
-    if (!Array.isArray(part)) {
-      if (level !== dims.length) {
-        throw bad(
-          `JSON Value: ${shown(part)} found at incorrect level: ${level + 1} in the JSON DOM. Expected at level: ${dims.length}`,
-        );
-      }
-      put(at++, part);
-      return;
-    }
-    if (level >= dims.length) {
-      throw bad(`Encountered list at unexpected level: ${level} expected < ${dims.length}`);
-    }
-    if (part.length !== dims[level]) {
-      throw bad(
-        `Encountered list at unexpected size: ${part.length} at level: ${level} expected size: ${dims[level]}`,
-      );
-    }
-    for (const one of part as readonly unknown[]) fill(one, level + 1);
-  };
-  fill(value, 0);
-  return { type: info.type, dims, data };
+  return { data, put: putter(info.type, data) };
+}
+
+/** @returns where the next element belongs, or undefined where the value has other dims. */
+function fill(
+  value: unknown,
+  dims: readonly number[],
+  start: number,
+  put: Put,
+  level = 0,
+): number | undefined {
+  if (!Array.isArray(value)) {
+    if (level !== dims.length) return undefined;
+    put(start, value);
+    return start + 1;
+  }
+  if (value.length !== dims[level]) return undefined; // nor is a list where none belongs
+  let at: number | undefined = start;
+  for (const part of value as readonly unknown[]) {
+    at = fill(part, dims, at, put, level + 1);
+    if (at === undefined) return undefined;
+  }
+  return at;
+}
+
+/** Why a value has not the dims that the first has: it is not regular, or it is of another shape. */
+function misfit(value: unknown, wanted: readonly number[]): DrayError {
+  const dims = dimsOf(value);
+  const irregular = irregularity(value, dims, 0);
+  if (irregular !== undefined) return bad(irregular);
+  const [want, have] = [sizeOf(wanted), sizeOf(dims)];
+  return bad(
+    want === have
+      ? `Expecting shape [${wanted.join()}] but got: [${dims.join()}]`
+      : `Expecting tensor size: ${want} but got: ${have}`,
+  );
+}
+
+/** @param dims of the value, by its first elements. */
+function irregularity(value: unknown, dims: readonly number[], level: number): string | undefined {
+  if (!Array.isArray(value)) {
+    if (level === dims.length) return undefined;
+    return `JSON Value: ${shown(value)} found at incorrect level: ${level + 1} in the JSON DOM. Expected at level: ${dims.length}`;
+  }
+  if (level >= dims.length) return `Encountered list at unexpected level: ${level} expected < ${dims.length}`;
+  if (value.length !== dims[level])
+    return `Encountered list at unexpected size: ${value.length} at level: ${level} expected size: ${dims[level]}`;
+  for (const part of value as readonly unknown[]) {
+    const found = irregularity(part, dims, level + 1);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** Of the first of each list: what is not regular is found when it is filled in. */
@@ -173,101 +233,17 @@ function checkShape(dims: readonly number[], { name, shape }: TensorInfo): void 
   throw bad(`input "${name}" has shape [${dims.join()}], but the model takes [${wanted}]`);
 }
 
-/** Puts a value where it belongs, or refuses it. */
-function putter(type: ElementType, data: Record<number, unknown>): (at: number, value: unknown) => void {
-  const refuse = (value: unknown): never => {
-    throw bad(
-      `JSON Value: ${shown(value)} Type: ${kindOf(value)} is not of expected type: ${typeNames[type]}`,
-    );
-  };
-  switch (type) {
-    case 'string':
-      return (at, value) =>
-        (data[at] = typeof value === 'string' ? value : (bytesOf(value) ?? refuse(value)));
-    case 'bool':
-      return (at, value) => (data[at] = typeof value === 'boolean' ? Number(value) : refuse(value));
-    case 'float64':
-      return (at, value) => (data[at] = typeof value === 'number' ? value : refuse(value));
-    case 'float32':
-      return (at, value) => {
-        if (typeof value !== 'number') refuse(value);
-        const near = Math.fround(value as number);
-        // Fractions are rounded; whole numbers mean what they say.
-        if (!Number.isFinite(near) || (near !== value && Number.isInteger(value))) {
-          throw bad(`Cannot convert JSON value: ${shown(value)} to float without loss of precision.`);
-        }
-        data[at] = near;
-      };
-    case 'int8':
-    case 'uint8':
-    case 'int16':
-    case 'uint16':
-    case 'int32':
-    case 'uint32':
-    case 'int64':
-    case 'uint64': {
-      const [least, most] = ranges[type];
-      const big = type === 'int64' || type === 'uint64';
-      return (at, value) => {
-        if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most)
-          refuse(value);
-        data[at] = big ? BigInt(value as number) : value;
-      };
-    }
-  }
-}
-
-/** Of whole numbers; beyond the safe ones JSON has been rounded already. */
-const ranges = {
-  int8: [-128, 127],
-  uint8: [0, 255],
-  int16: [-32_768, 32_767],
-  uint16: [0, 65_535],
-  int32: [-2_147_483_648, 2_147_483_647],
-  uint32: [0, 4_294_967_295],
-  int64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
-  uint64: [0, Number.MAX_SAFE_INTEGER],
-} as const;
-
-/** As TensorFlow names them in texts. */
-const typeNames = {
-  ...{ float32: 'float', float64: 'double', bool: 'bool', string: 'string' },
-  ...{ int8: 'int8', int16: 'int16', int32: 'int32', int64: 'int64' },
-  ...{ uint8: 'uint8', uint16: 'uint16', uint32: 'uint32', uint64: 'uint64' },
-} as const satisfies Record<ElementType, string>;
-
-/** The text of `{"b64": "…"}`; undefined where the value is none. */
-function bytesOf(value: unknown): string | undefined {
-  if (!isBase64(value)) return undefined;
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(value.b64)) throw bad('Unable to base64 decode');
-  return Buffer.from(value.b64, 'base64').toString();
-}
-
-function isBase64(value: unknown): value is { b64: string } {
-  return isObject(value) && typeof value['b64'] === 'string' && Object.keys(value).length === 1;
-}
-
+/** Neither a value, nor a list of some, nor bytes. */
 function isNamed(value: unknown): boolean {
   return isObject(value) && !isBase64(value);
 }
 
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+function misformed(body: Json, reason: string): DrayError {
+  return bad(`JSON Value: ${shown(body)} ${reason}`);
 }
 
-function kindOf(value: unknown): string {
-  if (value === null) return 'Null';
-  if (typeof value === 'boolean') return value ? 'True' : 'False';
-  if (Array.isArray(value)) return 'Array';
-  return { string: 'String', number: 'Number' }[typeof value as string] ?? 'Object';
-}
-
-/** Enough of a value to know it again. */
-function shown(value: unknown): string {
-  const text = JSON.stringify(value);
-  return text.length <= 100 ? text : `${text.slice(0, 100)}…`;
-}
-
-function bad(message: string): DrayError {
-  return new DrayError('invalid-request', message);
+function failed(index: number, key: string, reason: string): DrayError {
+  return bad(
+    `Failed to process element: ${index}${key} of 'instances' list. Error: INVALID_ARGUMENT: ${reason}`,
+  );
 }

@@ -16,15 +16,16 @@ interface Waiting {
   readonly reject: (reason: unknown) => void;
 }
 
-/** One thread, and the questions that it has not answered. */
+/** One thread, what it has loaded, and the questions that it has not answered. */
 class Thread {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #loaded = new Set<string>();
   #id = 0;
   #gone: string | undefined;
 
-  constructor(onGone: (reason: string) => void) {
-    this.#worker = new Worker(new URL('./thread.js', import.meta.url));
+  constructor(script: URL, onGone: (reason: string) => void) {
+    this.#worker = new Worker(script);
     this.#worker.on('message', (answer: Answer) => {
       const waiting = this.#waiting.get(answer.id);
       this.#waiting.delete(answer.id);
@@ -45,7 +46,26 @@ class Thread {
     return this.#waiting.size;
   }
 
-  ask(question: Ask): Promise<Signature | Tensors | undefined> {
+  has(key: string): boolean {
+    return this.#loaded.has(key);
+  }
+
+  async load(key: string, file: string): Promise<Signature> {
+    const signature = (await this.#ask({ kind: 'load', key, file })) as Signature;
+    this.#loaded.add(key);
+    return signature;
+  }
+
+  async unload(key: string): Promise<void> {
+    this.#loaded.delete(key);
+    await this.#ask({ kind: 'unload', key });
+  }
+
+  async run(key: string, inputs: Tensors): Promise<Tensors> {
+    return (await this.#ask({ kind: 'run', key, inputs })) as Tensors;
+  }
+
+  #ask(question: Ask): Promise<Signature | Tensors | undefined> {
     if (this.#gone !== undefined) return Promise.reject(threadGone());
     const id = this.#id++;
     return new Promise((resolve, reject) => {
@@ -62,43 +82,47 @@ class Thread {
 export class Threads {
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #script: URL;
   /** By key, those that each thread has or gets. */
   readonly #files = new Map<string, string>();
   #threads: Thread[] = [];
   readonly #closed = new AbortController();
 
-  constructor(params: { size: number; clock: Clock; log: Log }) {
+  /** @param params.script what a thread runs. */
+  constructor(params: { size: number; clock: Clock; log: Log; script?: URL }) {
     this.#clock = params.clock;
     this.#log = params.log;
-    for (let index = 0; index < params.size; index++) this.#threads.push(this.#start());
+    this.#script = params.script ?? new URL('./thread.js', import.meta.url);
+    for (let index = 0; index < params.size; index++) this.#start();
   }
 
-  /** @throws Error with the reason where the file cannot be used. */
+  /** @throws Error with the reason where the file cannot be used; DrayError `unavailable` where no thread could try. */
   async load(key: string, file: string): Promise<Signature> {
     this.#files.set(key, file);
-    try {
-      const [signature] = await Promise.all(
-        this.#threads.map((thread) => thread.ask({ kind: 'load', key, file })),
-      );
-      if (signature === undefined) throw threadGone();
-      return signature as Signature;
-    } catch (error) {
-      await this.unload(key);
-      throw error;
+    const loads = await Promise.allSettled(this.#threads.map((thread) => thread.load(key, file)));
+    let reason: unknown = threadGone();
+    for (const load of loads) {
+      // A thread that died meanwhile is replaced by one that has it too.
+      if (load.status === 'fulfilled') return load.value;
+      reason = load.reason;
     }
+    this.#files.delete(key);
+    throw reason;
   }
 
   async unload(key: string): Promise<void> {
     this.#files.delete(key);
-    await Promise.allSettled(this.#threads.map((thread) => thread.ask({ kind: 'unload', key })));
+    await Promise.allSettled(this.#threads.map((thread) => thread.unload(key)));
   }
 
-  /** In the thread that has the least to do. @throws DrayError `unavailable` where the thread died. */
+  /** In the thread that has the least to do. @throws DrayError `unavailable` where it dies, or none has the model. */
   async run(key: string, inputs: Tensors): Promise<Tensors> {
-    const [first, ...others] = this.#threads;
-    if (first === undefined) throw threadGone();
-    const thread = others.reduce((least, one) => (one.pending < least.pending ? one : least), first);
-    return (await thread.ask({ kind: 'run', key, inputs })) as Tensors;
+    let least: Thread | undefined;
+    for (const thread of this.#threads) {
+      if (thread.has(key) && (least === undefined || thread.pending < least.pending)) least = thread;
+    }
+    if (least === undefined) throw threadGone();
+    return least.run(key, inputs);
   }
 
   async close(): Promise<void> {
@@ -106,23 +130,25 @@ export class Threads {
     await Promise.all(this.#threads.map((thread) => thread.end()));
   }
 
-  #start(): Thread {
-    const thread: Thread = new Thread((reason) => {
+  #start(): void {
+    const thread: Thread = new Thread(this.#script, (reason) => {
       this.#threads = this.#threads.filter((one) => one !== thread);
       if (this.#closed.signal.aborted) return;
       this.#log.warn('a thread that runs models is gone; another takes its place', { reason });
       void this.#replace().catch(() => undefined); // closed meanwhile
     });
-    return thread;
+    this.#threads.push(thread);
+    for (const [key, file] of this.#files) {
+      thread.load(key, file).catch((error: unknown) => {
+        if (!this.#closed.signal.aborted && !(error instanceof DrayError))
+          this.#log.warn('a model could not be loaded again', { key, reason: String(error) });
+      });
+    }
   }
 
   async #replace(): Promise<void> {
     await this.#clock.sleep(againMs, this.#closed.signal);
-    const thread = this.#start();
-    const files = [...this.#files];
-    await Promise.allSettled(files.map(([key, file]) => thread.ask({ kind: 'load', key, file })));
-    if (this.#closed.signal.aborted) await thread.end();
-    else this.#threads.push(thread);
+    this.#start();
   }
 }
 

@@ -10,8 +10,8 @@ export function writeAnswer(outputs: Tensors, request: { format: 'row' | 'column
   const names = Object.keys(outputs);
   if (request.format === 'column') {
     const [only] = names;
-    if (names.length === 1) return `{"outputs":${write(outputs[only!]!)}}`;
-    return `{"outputs":{${names.map((name) => `${JSON.stringify(name)}:${write(outputs[name]!)}`).join()}}}`;
+    if (names.length === 1) return `{"outputs":${write(only!, outputs[only!]!)}}`;
+    return `{"outputs":{${names.map((name) => `${JSON.stringify(name)}:${write(name, outputs[name]!)}`).join()}}}`;
   }
   const columns = names.map((name) => rowsOf(name, outputs[name]!, request.rows));
   const [column] = columns;
@@ -31,12 +31,12 @@ function rowsOf(name: string, tensor: Tensor, rows: number): string[] {
   }
   const rest = tensor.dims.slice(1);
   const width = sizeOf(rest);
-  const text = elementWriter(tensor);
+  const text = elementWriter(name, tensor);
   return Array.from({ length: rows }, (_, row) => nest(text, rest, row * width));
 }
 
-function write(tensor: Tensor): string {
-  return nest(elementWriter(tensor), tensor.dims, 0);
+function write(name: string, tensor: Tensor): string {
+  return nest(elementWriter(name, tensor), tensor.dims, 0);
 }
 
 function nest(text: (at: number) => string, dims: readonly number[], at: number): string {
@@ -50,10 +50,13 @@ function nest(text: (at: number) => string, dims: readonly number[], at: number)
   return `${all}]`;
 }
 
-function elementWriter({ type, data }: Tensor): (at: number) => string {
+/** @param name that ends in `_bytes` where texts are to be written as bytes. */
+function elementWriter(name: string, { type, data }: Tensor): (at: number) => string {
   switch (type) {
     case 'string':
-      return (at) => JSON.stringify(data[at]);
+      return name.endsWith('_bytes')
+        ? (at) => `{"b64":"${Buffer.from(data[at] as string).toString('base64')}"}`
+        : (at) => JSON.stringify(data[at]);
     case 'bool':
       return (at) => (data[at] ? 'true' : 'false');
     case 'float32':
@@ -72,8 +75,19 @@ function elementWriter({ type, data }: Tensor): (at: number) => string {
   }
 }
 
-/** The double with the fewest digits that is the same float. */
+const powersOfTen = [1, 10, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11] as const;
+
+/** The double with the fewest digits, of those with six at least, that is the same float. */
 function shortest(value: number): number {
+  const size = Math.abs(value);
+  // Six to nine digits, by arithmetic alone, which is several times faster than by text.
+  if (size >= 1e-3 && size < 1e9) {
+    const first = Math.max(0, 5 - Math.floor(Math.log10(size)));
+    for (let digits = first; digits <= first + 3; digits++) {
+      const near = Math.round(value * powersOfTen[digits]!) / powersOfTen[digits]!;
+      if (Math.fround(near) === value) return near;
+    }
+  }
   if (value === 0) return value; // toPrecision loses the sign
   for (let digits = 6; digits < 9; digits++) {
     const near = Number(value.toPrecision(digits));
@@ -84,6 +98,7 @@ function shortest(value: number): number {
 
 /** Always seen to be one, so that no reader takes some for whole numbers. NaN and infinities as TensorFlow writes them. */
 function fraction(value: number): string {
+  if (!Number.isInteger(value)) return String(value);
   const text = Object.is(value, -0) ? '-0' : String(value);
-  return Number.isInteger(value) && !text.includes('e') ? `${text}.0` : text;
+  return text.includes('e') ? text : `${text}.0`;
 }

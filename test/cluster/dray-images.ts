@@ -71,13 +71,13 @@ function packageFiles(): readonly string[] {
     readonly packages: Readonly<Record<string, { readonly dev?: boolean }>>;
   }
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as Lock;
-  const ofOthers = (path: string): boolean =>
-    (path.includes('/prebuilds/') && !path.includes(`/prebuilds/${process.platform}-${process.arch}/`)) ||
-    (/\/napi-v\d+\//.test(path) && !path.includes(`/${process.platform}/${process.arch}/`));
+  const own = `/prebuilds/${process.platform}-${process.arch}/`;
+  const ownRuntime = `/${process.platform}/${process.arch}/`;
   return Object.entries(packages)
     .filter(([path, { dev }]) => path !== '' && dev !== true && existsSync(join(root, path)))
     .flatMap(([path]) => filesOf(path))
-    .filter((path) => !ofOthers(path))
+    .filter((path) => !path.includes('/prebuilds/') || path.includes(own))
+    .filter((path) => !path.includes('/onnxruntime-node/bin/') || path.includes(ownRuntime))
     .sort();
 }
 

@@ -49,6 +49,11 @@ assert signature["method_name"] == "tensorflow/serving/predict", signature
 assert signature["inputs"]["fahrenheit"]["dtype"] == "DT_FLOAT", signature
 assert [dim["size"] for dim in signature["inputs"]["fahrenheit"]["tensor_shape"]["dim"]] == ["-1", "1"], signature
 assert list(signature["outputs"]) == ["celsius"], signature
+
+unknown = requests.post(sys.argv[1] + "/v1/models/half:predict", json={"instances": [1.0, 5.0]}, timeout=30)
+assert unknown.status_code == 404, unknown.text
+assert unknown.headers["content-type"].startswith("application/json"), unknown.headers
+assert unknown.json() == {"error": "Servable not found for request: Latest(half)"}, unknown.text
 print("held")
 `;
 
@@ -85,9 +90,46 @@ describe.each([
   it.each<[title: string, body: string, path: string, status: number, error: RegExp]>([
     ['no body', '', 'celsiusify', 400, /^JSON Parse error: The document is empty$/],
     ['no JSON', '{"instances": [[451.0]', 'celsiusify', 400, /^JSON Parse error: /],
-    ['NaN', '{"instances": [[NaN]]}', 'celsiusify', 400, /^JSON Parse error: /],
-    ['a text', '{"instances": [["451"]]}', 'celsiusify', 400, /is not of expected type: float/],
-    ['a wrong shape', '{"instances": [[1, 2]]}', 'celsiusify', 400, /shape/],
+    ['NaN', '{"instances": [[NaN]]}', 'celsiusify', 400, /^JSON Parse error: NaN is no number/],
+    ['an infinity', '{"inputs": [[ -Infinity]]}', 'celsiusify', 400, /^JSON Parse error: -Infinity is no/],
+    ['a number too large', '{"instances": [[1e39]]}', 'celsiusify', 400, /Cannot convert JSON value: 1e\+39/],
+    [
+      'a text',
+      '{"instances": [["451"]]}',
+      'celsiusify',
+      400,
+      /^Failed to process element: 0 of 'instances' list\. Error: INVALID_ARGUMENT: JSON Value: "451" Type: String is not of expected type: float$/,
+    ],
+    ['a wrong shape', '{"instances": [[1, 2]]}', 'celsiusify', 400, /has shape \[1,2\]/],
+    ['a wrong name', '{"inputs": {"x": [[1]]}}', 'celsiusify', 400, /^Missing named input: fahrenheit in/],
+    [
+      'another signature',
+      '{"signature_name": "other", "inputs": [[1]]}',
+      'celsiusify',
+      400,
+      /^Serving signature name: "other" not found in signature def$/,
+    ],
+    [
+      'nesting without end',
+      `{"instances": ${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}}`,
+      'celsiusify',
+      400,
+      /nested deeper/,
+    ],
+    [
+      'a label',
+      '{"instances": [[1]]}',
+      'celsiusify/labels/stable',
+      400,
+      /^Unrecognized servable version label: stable$/,
+    ],
+    [
+      'a version beyond all',
+      '{"instances": [[1]]}',
+      'celsiusify/versions/9223372036854775808',
+      400,
+      /^Failed to convert version: 9223372036854775808 to numeric\.$/,
+    ],
     [
       'an unknown model',
       '{"instances": [[1]]}',
@@ -131,7 +173,17 @@ describe.each([
 
   it('refuses what it does not do', async () => {
     for (const [args, status, error] of [
-      [['-d', '{}', '/celsiusify:classify'], 400, /classify is not supported/],
+      [
+        ['-d', '{}', '/celsiusify:classify'],
+        400,
+        /^Expected classification signature method_name to be tensorflow\/serving\/classify\. Was: tensorflow\/serving\/predict$/,
+      ],
+      [['-d', '{}', '/celsiusify:regress'], 400, /^Expected regression signature/],
+      [['-d', '{}', '/celsiusify:explain'], 400, /^Malformed request: POST/],
+      [['-X', 'PUT', '/celsiusify'], 400, /^Malformed request: PUT/],
+      [['/celsiusify/labels/stable'], 400, /^Unrecognized servable version label: stable$/],
+      [['/celsiusify/labels/stable/metadata'], 400, /^Unrecognized servable version label: stable$/],
+      [['/nothing/metadata'], 404, /^Servable not found for request: Latest\(nothing\)$/],
       [['-d', '{}', '/celsiusify'], 400, /^Malformed request: POST \/v1\/models\/celsiusify$/],
       [['/nothing'], 404, /^Could not find any versions of model nothing$/],
       [['/celsiusify/versions/7'], 404, /^Could not find version 7 of model celsiusify$/],

@@ -60,7 +60,16 @@ describe('the packages of the images', () => {
         '@scope/two/node_modules/three/index.js',
       ],
     ];
+    const own = `onnxruntime-node/bin/napi-v6/${process.platform}/${process.arch}`;
+    const apart = [
+      `${own}/x.node`,
+      `${own}/x.so.1`,
+      'onnxruntime-node/dist/index.js',
+      'onnxruntime-common/index.js',
+    ];
     const taken = [
+      ...[`${own}/libonnxruntime_providers_cuda.so`, 'onnxruntime-node/bin/napi-v6/beos/ppc/x.node'],
+      ...['onnxruntime-node/script/install.js', 'adm-zip/index.js', 'global-agent/index.js'],
       ...['one/index.d.ts', 'one/index.js.map', 'one/README.md', 'one/test/index.js', 'one/src/native.cc'],
       ...[
         'one/prebuilds/beos-ppc/x.node',
@@ -70,11 +79,16 @@ describe('the packages of the images', () => {
         '@scope/two/node_modules/three/x.d.cts',
       ],
     ];
-    for (const path of [...kept, ...taken]) write(path);
-    expect(spawnSync(process.execPath, [join(root, 'deploy/docker/prune.mjs'), modules]).status).toBe(0);
-    const left = readdirSync(modules, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name).slice(modules.length + 1));
-    expect(left.sort()).toEqual([...kept].sort());
+    for (const path of [...kept, ...apart, ...taken]) write(path);
+    const runtime = join(folder, 'runtime');
+    const args = [join(root, 'deploy/docker/prune.mjs'), modules, runtime];
+    expect(spawnSync(process.execPath, args, { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
+    const left = (where: string): string[] =>
+      readdirSync(where, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name).slice(where.length + 1))
+        .sort();
+    expect(left(modules)).toEqual([...kept].sort());
+    expect(left(runtime)).toEqual([...apart].sort());
   });
 });

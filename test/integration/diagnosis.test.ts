@@ -1,13 +1,14 @@
 /** `dray doctor` says what is wrong with the machine, the folder and the server, and what to do. */
 import { execFile, spawnSync } from 'node:child_process';
 import { createServer } from 'node:http';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Finding } from '../../src/jobs/diagnosis.js';
+import { echoModel } from '../support/onnx.js';
 import { main, startServer } from '../support/server.js';
 
 const nobody = ['--server', 'http://127.0.0.1:9'];
@@ -49,6 +50,36 @@ describe('the doctor', () => {
     expect(findings(nobody).of('server')).toMatchObject({ state: 'warning' });
     await server.stop();
     expect(findings(nobody).of('database')?.detail).toMatch(/^whole, \d+ MiB$/);
+  });
+
+  it('loads the models that are to be served, and says of each that cannot be why', async () => {
+    const models = join(data, 'models');
+    await mkdir(join(models, 'good', '1'), { recursive: true });
+    await mkdir(join(models, 'bad', '3'), { recursive: true });
+    await writeFile(join(models, 'bad', '3', 'model.onnx'), 'no model');
+    const none = findings([...nobody, '--models', models]);
+    expect(none.of('model runtime')?.detail).toMatch(/^ONNX Runtime \d/);
+    expect(none.of('models')).toMatchObject({
+      state: 'wrong',
+      detail: expect.stringMatching(
+        /^nothing in .* can be served; .*bad\/3: .*good\/1: there is no model\.onnx/,
+      ) as string,
+    });
+    expect(none.status).toBe(1);
+    await writeFile(
+      join(models, 'good', '1', 'model.onnx'),
+      echoModel([{ name: 'x', type: 'float32', shape: ['n'] }]),
+    );
+    const some = findings(nobody, { DRAY_MODELS: models });
+    expect(some.of('models')).toMatchObject({
+      state: 'warning',
+      detail: expect.stringMatching(/^bad\/3: /) as string,
+    });
+    await rm(join(models, 'bad'), { recursive: true });
+    expect(findings(nobody, { DRAY_MODELS: models }).of('models')).toEqual({
+      ...{ check: 'models', state: 'ok', detail: 'good/1' },
+    });
+    expect(findings(nobody).of('models')).toBeUndefined();
   });
 
   it('takes the folder from the environment, and the server behind a path', async () => {

@@ -1,11 +1,12 @@
 /** Models that come, go, are damaged or slow, on a real server. */
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
 import { echoModel, onnxModel, slowModel } from '../support/onnx.js';
-import { startProcess, type TestProcess } from '../support/server.js';
+import { main, startProcess, type TestProcess } from '../support/server.js';
 
 let folder: string;
 let server: TestProcess | undefined;
@@ -43,6 +44,8 @@ async function predict(path: string, body: unknown): Promise<{ status: number; b
   return { status: answer.status, body: await answer.json() };
 }
 
+const metrics = async (): Promise<string> => (await fetch(`${server!.url}/metrics`)).text();
+
 const number = (type: 'float32' | 'int64' | 'float64' | 'bool' | 'string') =>
   echoModel([{ name: 'x', type, shape: ['n'] }]);
 /** Answers with what is given, plus itself so many times. */
@@ -70,6 +73,8 @@ describe('a folder of models', () => {
     await put('flag', 1, number('bool'));
     await put('times', 2, times(2));
     await put('times', 10, times(3));
+    await put('old', 3, times(2));
+    await rename(join(folder, 'old', '3'), join(folder, 'old', '00000003'));
     await start();
     expect(await predict('text', { instances: ['é', ''] })).toEqual({
       status: 200,
@@ -82,6 +87,8 @@ describe('a folder of models', () => {
     expect((await predict('times', { instances: [1] })).body).toEqual({ predictions: [3] });
     expect((await predict('times/versions/2', { instances: [1] })).body).toEqual({ predictions: [2] });
     expect(await states('times')).toEqual({ 2: 'AVAILABLE', 10: 'AVAILABLE' });
+    expect((await predict('old/versions/3', { instances: [1] })).body).toEqual({ predictions: [2] });
+    expect(await states('old')).toEqual({ 3: 'AVAILABLE' });
   });
 
   it('says of a damaged, an empty and an odd model why, and serves the others', async () => {
@@ -122,6 +129,24 @@ describe('a folder of models', () => {
     ).rejects.toThrow(/--models: ENOENT/);
   });
 
+  it('needs a key where there are keys, and says so in the shape of its errors', async () => {
+    await put('times', 1, times(2));
+    const keys = join(folder, 'keys.json');
+    const made = ['keys', 'create', '--keys', keys, '--scope', 'submit', '--json'];
+    const { key } = JSON.parse(execFileSync(process.execPath, [main, ...made], { encoding: 'utf8' })) as {
+      key: string;
+    };
+    await start('--keys', keys);
+    expect(await predict('times', { instances: [1] })).toEqual({
+      ...{ status: 401, body: { error: expect.stringMatching(/needs an API key/) as string } },
+    });
+    const answer = await fetch(`${server!.url}/v1/models/times:predict`, {
+      ...{ method: 'POST', body: '{"instances":[1]}', headers: { authorization: `Bearer ${key}` } },
+    });
+    expect(await answer.json()).toEqual({ predictions: [2] });
+    expect((await get('/readyz')).status).toBe(200);
+  });
+
   it('changes under load without an answer that is no answer', async () => {
     await put('times', 1, times(2));
     await start();
@@ -152,6 +177,20 @@ describe('a folder of models', () => {
     }
     expect([...seen].sort()).toEqual([2, 3]);
   });
+
+  it('may lose a version whose requests still wait: they are answered', async () => {
+    await put('times', 1, times(2));
+    await start('--model-batch-time', '8s');
+    const waiting = predict('times', { instances: [1] });
+    await eventually(metrics, (text) => text.includes('dray_model_requests_waiting 1'));
+    await rm(join(folder, 'times'), { recursive: true });
+    await eventually(
+      () => get('/v1/models/times'),
+      ({ status }) => status === 404,
+    );
+    expect(await waiting).toEqual({ status: 200, body: { predictions: [2] } });
+    expect((await predict('times', { instances: [1] })).status).toBe(404);
+  });
 });
 
 describe('a model', () => {
@@ -172,20 +211,40 @@ describe('a model', () => {
     });
   });
 
-  it('that is asked together gives each what it asked for', async () => {
+  it('does nothing for a client that has gone', async () => {
     await put('times', 1, times(2));
-    await start();
-    const answers = await Promise.all(
-      Array.from({ length: 200 }, (_, at) => predict('times', { instances: [at + 1, -1 - at] })),
-    );
-    expect(answers.map(({ body }) => body)).toEqual(
-      Array.from({ length: 200 }, (_, at) => ({ predictions: [2 * at + 2, -2 - 2 * at] })),
-    );
-    const metrics = await (await fetch(`${server!.url}/metrics`)).text();
-    const [, runs] = /^dray_model_batch_rows_count\{model="times"\} (\d+)$/m.exec(metrics)!;
-    expect(Number(runs)).toBeLessThan(200);
-    expect(metrics).toMatch(/^dray_model_batch_rows_sum\{model="times"\} 400$/m);
+    await start('--model-batch-time', '3s');
+    const going = new AbortController();
+    const gone = fetch(`${server!.url}/v1/models/times:predict`, {
+      ...{ method: 'POST', body: '{"instances":[1,2,3]}', signal: going.signal },
+    });
+    await eventually(metrics, (text) => text.includes('dray_model_requests_waiting 1'));
+    going.abort();
+    await expect(gone).rejects.toThrow();
+    expect((await predict('times', { instances: [1, 2] })).body).toEqual({ predictions: [2, 4] });
+    expect(await metrics()).toMatch(/^dray_model_batch_rows_sum\{model="times"\} 2$/m);
   });
+
+  it.each(['1', '2'])(
+    'that is asked together gives each what it asked for, with threads: %s',
+    async (threads) => {
+      await put('times', 1, times(2));
+      await start('--model-threads', threads);
+      const answers = await Promise.all(
+        Array.from({ length: 200 }, (_, at) => predict('times', { instances: [at + 1, -1 - at] })),
+      );
+      expect(answers.map(({ body }) => body)).toEqual(
+        Array.from({ length: 200 }, (_, at) => ({ predictions: [2 * at + 2, -2 - 2 * at] })),
+      );
+      const text = await metrics();
+      const [, runs] = /^dray_model_batch_rows_count\{model="times"\} (\d+)$/m.exec(text)!;
+      expect(Number(runs)).toBeLessThan(200);
+      expect(text).toMatch(/^dray_model_batch_rows_sum\{model="times"\} 400$/m);
+      expect(text).toMatch(
+        /^dray_model_request_duration_seconds_count\{model="times",version="1",status="200"\} 200$/m,
+      );
+    },
+  );
 
   it('refuses what only running it can show, without harm to those that were asked beside it', async () => {
     const gather = onnxModel({

@@ -9,12 +9,16 @@ export interface ModelFigures {
   all(): readonly { readonly model: string; readonly version: number; readonly state: string }[];
 }
 
+const secondBuckets = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+];
 const rowBuckets = [1, 2, 4, 8, 16, 32, 64, 128, 256, 1024];
 
 export class ModelMetrics {
   readonly #versions: Gauge<'model' | 'version' | 'state'>;
   readonly #waiting: Gauge;
   readonly #batches: Histogram;
+  readonly #requests: Histogram;
   #figures: ModelFigures | undefined;
 
   constructor(registry: Registry) {
@@ -35,6 +39,22 @@ export class ModelMetrics {
       labelNames: ['model'],
       buckets: rowBuckets,
     });
+    this.#requests = new Histogram(registry, {
+      name: 'dray_model_request_duration_seconds',
+      help: 'Of requests for predictions whose model was found, with the time until their body was there',
+      labelNames: ['model', 'version', 'status'],
+      buckets: secondBuckets,
+    });
+  }
+
+  observePrediction(prediction: {
+    readonly model: string;
+    readonly version: number;
+    readonly status: number;
+    readonly seconds: number;
+  }): void {
+    const { model, version, status, seconds } = prediction;
+    this.#requests.observe(seconds, model, version, status);
   }
 
   observeBatch({ model, rows }: { readonly model: string; readonly rows: number }): void {
