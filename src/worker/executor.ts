@@ -269,9 +269,10 @@ function outOfMemory(held: number, limit: number): Failure {
   return { code, message, permanent };
 }
 
+/** To the least: with as many executors as cores, what answers requests would else wait behind them for whole slices. */
 function lowerPriority(pid: number): void {
   try {
-    setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+    setPriority(pid, constants.priority.PRIORITY_LOW);
   } catch {
     // Not allowed here: the job then competes with the server, and is no less correct.
   }
