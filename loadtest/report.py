@@ -188,7 +188,7 @@ def method(runs):
         yield Paragraph("A server that runs elsewhere has neither CPU nor memory in this report, and a network on its way.", body)
     special = {
         "executors busy": ("convert-dray-busy", "all the time products of two 3,000 × 3,000 matrices wait for Dray's executors, which are processes of a lower priority than the one that answers. Its CPU is that of the products too."),
-        "in process": ("tensorflow-in-process", "one caller asks TensorFlow for one row after the other, in one Python process without HTTP: what a server around it can at best reach on one core. Its times are exact to 0.01 ms."),
+        "in process": ("tensorflow-in-process", "one caller asks TensorFlow for one row after the other, in one Python process without HTTP. Its times are exact to 0.01 ms."),
         "work simulated": ("submit-dray-simulated", "with SIMULATE_WORKLOAD_DURATION_IN_SEC a job holds its place for that time and computes nothing, so that what is measured is the way of a job into the queue."),
     }
     there = {run.name for run in runs if run.measured}

@@ -83,10 +83,12 @@ def run(name, options):
     """Loads one target and leaves its folder. Returns how that ended, in words, and whether it is a failure."""
     target = TARGETS[name]
     folder = options.results / name
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     about = {"name": name, "title": target.title, "order": list(TARGETS).index(name)}
     reason = obstacle(target)
+    if reason and measured_before(folder):
+        return f"not measured: {reason}; its row is that of an earlier run", False
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     if reason:
         keep(folder, {**about, "notMeasured": reason})
         return f"not measured: {reason}", False
@@ -102,6 +104,13 @@ def run(name, options):
         return f"FAILED: {first}", True
     keep(folder, about)
     return "measured", False
+
+
+def measured_before(folder):
+    try:
+        return "notMeasured" not in json.loads((folder / "run.json").read_text())
+    except (OSError, ValueError):
+        return False
 
 
 def seconds_of(text):
@@ -198,7 +207,9 @@ def start_server(target, data, stack):
 
 def start(command, target, data, stack):
     log = stack.enter_context(open(pathlib.Path(data) / "server.log", "w+"))
-    environment = {**os.environ, **dict(target.environment), "PYTHONDONTWRITEBYTECODE": "1"}
+    # What the report says of a server is all that it was told.
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("DRAY_", "SIMULATE_"))}
+    environment = {**inherited, **dict(target.environment), "PYTHONDONTWRITEBYTECODE": "1"}
     process = subprocess.Popen(command, cwd=ROOT / target.folder, env=environment, stdout=log, stderr=log)
     process.log = log
     stack.callback(stop, process)

@@ -47,9 +47,11 @@ export async function startApi(
   let listening: Listening | undefined;
   let messages: Awaited<ReturnType<typeof openMessages>>;
   const stop = async (drained?: Promise<unknown>): Promise<void> => {
-    const stopped = Promise.all([listening?.stop(drained), queue.stop(), room.stop(), messages?.close()]);
-    await stopped;
-    await models?.close();
+    try {
+      await Promise.all([listening?.stop(drained), queue.stop(), room.stop(), messages?.close()]);
+    } finally {
+      await models?.close();
+    }
   };
   try {
     const app = await buildServer(

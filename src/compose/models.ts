@@ -100,7 +100,7 @@ export async function startModels(config: ModelsConfig): Promise<RunningServer> 
     let closing: Promise<void> | undefined;
     return {
       url: listening.url,
-      stop: () => (closing ??= listening.stop().then(() => models.close())),
+      stop: () => (closing ??= listening.stop().finally(() => models.close())),
     };
   } catch (error) {
     await models.close();

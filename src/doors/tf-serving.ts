@@ -96,7 +96,7 @@ function addModels(
     async (request, reply): Promise<string> => {
       const { model, version, metadata, verb } = read(request);
       if (metadata || verb === undefined) throw malformed(request);
-      const found = models.find(model, version); // before a body is read that nobody could use
+      let { version: used } = models.find(model, version); // before a body is read that nobody could use
       if (verb !== 'predict') {
         // ONNX knows no signatures but that of predictions: what TensorFlow Serving says of such models.
         const kind = verb === 'classify' ? 'classification' : 'regression';
@@ -111,6 +111,7 @@ function addModels(
         const body = await readBody(request, mostBytes);
         // Anew: while the body came, the version may have been removed or replaced.
         const servable = models.find(model, version);
+        used = servable.version;
         const wanted = readRequest(body, servable.signature, { mostElements: predictLimits.elements });
         const outputs = await servable.run({ ...wanted, abandoned: () => reply.raw.destroyed });
         void reply.type('application/json');
@@ -120,7 +121,7 @@ function addModels(
         throw error;
       } finally {
         const seconds = (clock.monotonic() - since) / 1_000;
-        observe({ model, version: found.version, status, seconds });
+        observe({ model, version: used, status, seconds });
       }
     },
   );

@@ -19,23 +19,22 @@ const versionName = /^\d{1,15}$/;
 
 /** @throws DrayError `unavailable` where the folder cannot be read. */
 export async function findVersions(folder: string): Promise<FoundVersion[]> {
-  let models: string[];
   try {
-    models = await foldersIn(folder);
+    const models = await foldersIn(folder);
+    const found = await Promise.all(models.filter((name) => modelName.test(name)).map(versionsOf));
+    return found.flat();
   } catch (error) {
     throw new DrayError('unavailable', `--models: ${(error as Error).message}`, { cause: error });
   }
-  const found = await Promise.all(models.filter((name) => modelName.test(name)).map(versionsOf));
-  return found.flat();
 
   async function versionsOf(model: string): Promise<FoundVersion[]> {
-    const names = await foldersIn(join(folder, model)).catch(unlessGone);
+    const names = (await foldersIn(join(folder, model)).catch(unlessGone)) ?? [];
     const wanted = names.filter((name) => versionName.test(name));
     return Promise.all(
       // Of several that are the same number, one.
       [...new Map(wanted.map((name) => [Number(name), name]))].map(async ([version, name]) => {
         const file = join(folder, model, name, modelFile);
-        const { size, mtimeMs, ino } = (await stat(file).catch(() => undefined)) ?? {};
+        const { size, mtimeMs, ino } = (await stat(file).catch(unlessGone)) ?? {};
         const stamp = size === undefined ? undefined : `${size}-${mtimeMs}-${ino}`;
         return { model, version, file, stamp };
       }),
@@ -52,7 +51,8 @@ async function foldersIn(folder: string): Promise<string[]> {
     .sort();
 }
 
-/** It was removed since it was listed. */
-function unlessGone(): string[] {
-  return [];
+/** It is no folder or file, or was removed since it was listed. What cannot be read now is not said to be gone. */
+function unlessGone(error: unknown): undefined {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
 }

@@ -175,7 +175,8 @@ export class Models {
     const key = `${model}/${version}/${this.#loads++}`;
     // Until the new one is loaded the one before serves.
     const taken: Version = {
-      ...{ found, key, state: 'LOADING', error: undefined, again: false },
+      ...{ found, key, error: undefined, again: false },
+      state: before?.servable ? 'AVAILABLE' : 'LOADING',
       servable: before?.servable,
     };
     versions.set(version, taken);

@@ -178,6 +178,23 @@ describe('a folder of models', () => {
     expect([...seen].sort()).toEqual([2, 3]);
   });
 
+  it('is there all the time while the file of its only version is replaced', async () => {
+    await put('times', 1, times(2));
+    await start();
+    const seen = new Set<string>();
+    const aside = join(folder, '.next');
+    await writeFile(aside, times(3));
+    await rename(aside, join(folder, 'times', '1', 'model.onnx'));
+    await eventually(
+      async () => {
+        seen.add(String((await get('/readyz')).status)).add((await states('times'))['1']!);
+        return (await predict('times', { instances: [1] })).body;
+      },
+      (body) => (body as { predictions: number[] }).predictions[0] === 3,
+    );
+    expect([...seen]).toEqual(['200', 'AVAILABLE']);
+  });
+
   it('may lose a version whose requests still wait: they are answered', async () => {
     await put('times', 1, times(2));
     await start('--model-batch-time', '8s');
