@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import ts from 'typescript-eslint';
 
 export default ts.config(
-  { ignores: ['dist*/', 'node_modules/', '.venv/', 'bench/results/'] },
+  { ignores: ['dist*/', 'node_modules/', '**/.venv/', 'bench/results/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],

@@ -1,8 +1,9 @@
 """Load on the doors of the existing client families, with every answer checked.
 
-    locust -f loadtest/locustfile.py -H http://127.0.0.1:8080 --headless -u 20 -r 20 -t 20s
+    locust -f loadtest/locustfile.py -H http://127.0.0.1:8080 --headless
 
-The names of classes choose families: `locust -f loadtest/locustfile.py ConvertUser -u 100 -r 100 …`.
+100 users, 100 more a second, for 5 minutes, unless -u, -r and -t, their variables or the web page say otherwise. The
+names of classes choose families: `locust -f loadtest/locustfile.py ConvertUser -H …`.
 
     MODEL           the model that PredictUser asks, celsiusify
     MATRIX_A_SIZE   rows and columns of the random matrices of service A, 100
@@ -16,7 +17,7 @@ import re
 import time
 
 import gevent
-from locust import FastHttpUser, between, task
+from locust import FastHttpUser, between, events, task
 from locust.exception import ResponseError
 
 MODEL = os.environ.get("MODEL", "celsiusify")
@@ -28,6 +29,12 @@ POLL_SECONDS = 0.2
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 APP_IDENTIFIER = re.compile(r"[A-Za-z0-9]{8}(-[A-Za-z0-9]{8}){3}")
 IPV4 = re.compile(r"\d{1,3}(\.\d{1,3}){3}")
+
+
+@events.init_command_line_parser.add_listener
+def default_load(parser):
+    """Of runs without a web page, and what the fields of the page hold at first."""
+    parser.set_defaults(num_users=100, spawn_rate=100, run_time="5m")
 
 
 def expect(holds, message):
@@ -123,7 +130,7 @@ class MatrixAUser(DoorUser):
     """Matrix service A: submits and goes on; nobody asks what became of the job."""
 
     weight = 2
-    wait_time = between(0.5, 1.5)
+    wait_time = between(0.005, 0.1)
 
     @task
     def submit(self):

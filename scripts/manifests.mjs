@@ -1,17 +1,10 @@
-// Writes what is copied from and to the chart: the servers' settings into it, deploy/kubernetes out of it. Needs helm.
+// Writes deploy/kubernetes, which is rendered from the chart (`npm run chart` first). Needs helm.
 // `--check` fails where a file is stale.
-import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { folder, manifests } from './chart/manifests.mjs';
 
 const check = process.argv.includes('--check');
-const deploy = fileURLToPath(new URL('../deploy', import.meta.url));
-
-if (!check) {
-  for (const name of ['redis.conf', 'rabbitmq.conf'])
-    copyFileSync(join(deploy, 'services', name), join(deploy, 'helm/dray/files', name));
-}
 try {
   const files = manifests();
   const there = readdirSync(folder, { recursive: true }).filter((name) => /\.(yaml|sha256)$/.test(name));

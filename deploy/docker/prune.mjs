@@ -51,10 +51,14 @@ function prune(folder, top) {
       if (files.test(entry.name) && !kept.test(entry.name)) rmSync(path);
     } else if (entry.name === 'node_modules') pruneAll(path);
     else if (top && folders.test(entry.name)) rmSync(path, { recursive: true });
-    else if (top && entry.name === 'prebuilds') {
-      for (const other of readdirSync(path))
-        if (other !== platform) rmSync(join(path, other), { recursive: true });
+    else {
+      if (top && entry.name === 'prebuilds') leaveOnly(path, platform);
       prune(path, false);
-    } else prune(path, false);
+    }
   }
+}
+
+function leaveOnly(folder, name) {
+  for (const other of readdirSync(folder))
+    if (other !== name) rmSync(join(folder, other), { recursive: true });
 }

@@ -14,8 +14,28 @@ const clusterWide = ['APIService', 'ClusterRole', 'ClusterRoleBinding'];
 /** Where the objects of a component go; those of these kinds go elsewhere. */
 const byKind = { HorizontalPodAutoscaler: 'hpa.yaml', NetworkPolicy: 'network-policies.yaml' };
 const byComponent = { 's3-bucket': 's3.yaml' };
-/** Beside the others, because `kubectl apply` would refuse all of a folder where the cluster does not know a kind. */
-const monitoring = 'monitoring/service-monitor.yaml';
+/**
+ * Beside the others: `kubectl apply` would refuse all of a folder where the cluster does not know a kind, and not
+ * everybody wants the rest. By file what makes helm render it.
+ */
+const optional = {
+  'monitoring/service-monitor.yaml': [
+    '--set=metrics.serviceMonitor.enabled=true',
+    '--api-versions=monitoring.coreos.com/v1',
+  ],
+  'models/models.yaml': [
+    '--set=models.enabled=true',
+    '--set=models.volume.persistentVolumeClaim.claimName=models',
+    '--set=models.options.openDoors=true',
+  ],
+  'models/tf-serving.yaml': ['--set=tensorflowServing.enabled=true'],
+  'loadtest/loadtest.yaml': [
+    '--set=loadtest.enabled=true',
+    '--set=loadtest.host=http://dray-models:8501',
+    '--set=loadtest.classes={PredictUser}',
+    '--set=models.options.openDoors=true',
+  ],
+};
 
 const header = `# Made by \`npm run manifests\` of deploy/helm/dray, with its default values; do not edit. README.md tells how to use it.
 `;
@@ -34,11 +54,8 @@ export function manifests() {
   const plain = render();
   for (const one of plain) add(files, fileOf(one), one);
   const known = new Set(plain);
-  for (const one of render(
-    '--set=metrics.serviceMonitor.enabled=true',
-    '--api-versions=monitoring.coreos.com/v1',
-  )) {
-    if (!known.has(one)) add(files, monitoring, one);
+  for (const [file, args] of Object.entries(optional)) {
+    for (const one of render(...args)) if (!known.has(one)) add(files, file, one);
   }
   return { ...files, 'chart.sha256': `${chartDigest()}\n` };
 }

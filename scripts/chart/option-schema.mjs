@@ -17,7 +17,7 @@ export const ownedByChart = [
     'containerEnvFile',
     'containerArgs',
   ],
-  ...['startEndState', 'mstcAmqp'],
+  ...['startEndState', 'mstcAmqp', 'models'],
 ];
 
 const byType = {

@@ -1,4 +1,5 @@
 // values.schema.json of deploy/helm/dray: `options` from the option table, the rest from here.
+import { readFileSync } from 'node:fs';
 import * as is from './parts.mjs';
 import { optionSchema, optionSchemas } from './option-schema.mjs';
 
@@ -54,6 +55,17 @@ export function valuesSchema(options) {
           bucketCredentialsSecret: text,
           serviceAccount: text,
         }),
+        models: closed({
+          enabled: flag,
+          inApi: flag,
+          volume,
+          options: partly(optionSchemas(options, ['models'])),
+          env: is.environment,
+          ...answering,
+          service: closed({ ...is.service, port, annotations: is.texts }),
+        }),
+        tensorflowServing,
+        loadtest,
         ...servers,
         networkPolicy: closed({
           enabled: flag,
@@ -69,7 +81,8 @@ export function valuesSchema(options) {
   };
 }
 
-const api = closed({
+/** Of those that answer requests. */
+const answering = {
   replicas: integer(1, 1_000),
   autoscaling: closed({
     enabled: flag,
@@ -77,6 +90,13 @@ const api = closed({
     max: integer(1, 1_000),
     cpu: integer(1, 1_000),
   }),
+  podDisruptionBudget: closed({ enabled: flag, minAvailable: integer(0, 1_000) }),
+  resources: is.resources,
+  ...is.place,
+};
+
+const api = closed({
+  ...answering,
   service: closed({ ...is.service, port, annotations: is.texts }),
   extraServices: listOf(
     closed(
@@ -85,10 +105,51 @@ const api = closed({
     ),
   ),
   ingress: closed({ enabled: flag, className: text, host: text, annotations: is.texts, tlsSecret: text }),
-  podDisruptionBudget: closed({ enabled: flag, minAvailable: integer(0, 1_000) }),
   preStopSeconds: integer(0, 600),
   terminationGracePeriodSeconds: integer(1, 3_600),
   containerPort: port,
+});
+
+/** Kubernetes knows the sources; the name is the chart's. */
+const volume = { type: 'object', properties: { name: false }, maxProperties: 1 };
+const modelName = { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$' };
+
+const tensorflowServing = closed({
+  enabled: flag,
+  image: text,
+  model: modelName,
+  volume,
+  args: listOf(is.someText),
+  ...answering,
+  service: closed({
+    ...is.service,
+    port,
+    grpcPort: port,
+    grpcNodePort: nullable(port),
+    annotations: is.texts,
+  }),
+});
+
+/** The classes of users in the file that locust runs. */
+const userClasses = [
+  ...readFileSync(new URL('../../loadtest/locustfile.py', import.meta.url), 'utf8').matchAll(
+    /^class (\w+)\(DoorUser\):/gm,
+  ),
+].map(([, name]) => name);
+
+const loadtest = closed({
+  enabled: flag,
+  image: is.someText,
+  host: { type: 'string', pattern: '^$|^https?://\\S+$' },
+  classes: { ...listOf(oneOf(...userClasses)), minItems: 1, uniqueItems: true },
+  users: integer(1, 1_000_000),
+  spawnRate: { type: 'number', exclusiveMinimum: 0, maximum: 1_000_000 },
+  time: { type: 'string', pattern: '^\\d+[hms](\\d+[ms])?(\\d+s)?$' },
+  autostart: flag,
+  workers: integer(1, 1_000),
+  env: is.environment,
+  service: closed({ ...is.service, port, annotations: is.texts }),
+  master: closed({ resources: is.resources }),
   resources: is.resources,
   ...is.place,
 });

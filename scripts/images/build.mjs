@@ -1,4 +1,4 @@
-/** Builds of deploy/docker/Dockerfile, and archives of what was built. */
+/** Builds of the Dockerfiles below deploy/docker, and archives of what was built. */
 import {
   copyFileSync,
   createReadStream,
@@ -20,19 +20,21 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 export const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 /** Stages of the Dockerfile that are images. */
 export const targets = ['api', 'controller', 'worker', 's3'];
+/** Those that few need, each with a Dockerfile of its own. */
+export const others = ['tf-serving'];
 
 const advice = `Where the base images cannot be pulled, name others (--node-image, --go-image); what a build needs on this
 machine beside that goes into DRAY_BUILD_ARGS: docs/deployment.md, "Images".`;
 
 /**
  * @typedef {{ tag: string, registry?: string, nodeImage?: string, machineBase?: boolean, goImage?: string,
- *   minio?: string, archive?: string, gzip?: boolean, push?: boolean, more: readonly string[] }} Choices
+ *   tfServingImage?: string, minio?: string, archive?: string, gzip?: boolean, push?: boolean, more: readonly string[] }} Choices
  * `more` are arguments of each build
  */
 
 /**
  * @param {Awaited<ReturnType<import('./tools.mjs').findTool>>} tool
- * @param {readonly string[]} chosen of `targets`
+ * @param {readonly string[]} chosen of `targets` and `others`
  * @param {Choices} choices
  * @param {(image: string) => void} onStart
  * @returns {AsyncGenerator<{ image: string, bytes: number, compressed?: number, seconds: number, archive?: string }>}
@@ -40,12 +42,16 @@ machine beside that goes into DRAY_BUILD_ARGS: docs/deployment.md, "Images".`;
 export async function* buildImages(tool, chosen, choices, onStart) {
   const folder = mkdtempSync(join(tmpdir(), 'dray-build-'));
   try {
-    const args = [...(await common(tool, choices)), ...minioContext(choices, folder)];
+    const shared = await common(choices);
+    let ofStages;
     for (const target of chosen) {
+      const args = others.includes(target)
+        ? otherArgs(target, choices)
+        : [...(ofStages ??= await stageArgs(tool, choices, folder)), '--target', target];
       const image = `${choices.registry ? `${choices.registry}/` : ''}dray-${target}:${choices.tag}`;
       onStart(image);
       const began = performance.now();
-      await tool.build([...args, '--target', target, '--tag', image, root]).catch((error) => {
+      await tool.build([...shared, ...args, '--tag', image, root]).catch((error) => {
         throw new Error(`${image} was not built; ${tool.name} says:\n${error.message}\n${advice}`, {
           cause: error,
         });
@@ -61,18 +67,30 @@ export async function* buildImages(tool, chosen, choices, onStart) {
 }
 
 /** Arguments that all builds share. */
-async function common(tool, { tag, nodeImage, machineBase: ofMachine, goImage, more }) {
-  const node = ofMachine ? await machineBase(tool, more) : nodeImage;
+async function common({ tag, more }) {
   const labels = { version: tag, revision: await git('rev-parse', 'HEAD'), source: await source() };
   return [
     ...more,
-    ...['--file', join(root, 'deploy/docker/Dockerfile')],
-    ...(node ? ['--build-arg', `NODE_IMAGE=${node}`] : []),
-    ...(goImage ? ['--build-arg', `GO_IMAGE=${goImage}`] : []),
     ...Object.entries(labels).flatMap(([name, value]) =>
       value ? ['--label', `org.opencontainers.image.${name}=${value}`] : [],
     ),
   ];
+}
+
+async function stageArgs(tool, choices, folder) {
+  const { nodeImage, machineBase: ofMachine, goImage, more } = choices;
+  const node = ofMachine ? await machineBase(tool, more) : nodeImage;
+  return [
+    ...['--file', join(root, 'deploy/docker/Dockerfile')],
+    ...(node ? ['--build-arg', `NODE_IMAGE=${node}`] : []),
+    ...(goImage ? ['--build-arg', `GO_IMAGE=${goImage}`] : []),
+    ...minioContext(choices, folder),
+  ];
+}
+
+function otherArgs(target, { tfServingImage }) {
+  const file = ['--file', join(root, 'deploy/docker', target, 'Dockerfile')];
+  return tfServingImage ? [...file, '--build-arg', `TF_SERVING_IMAGE=${tfServingImage}`] : file;
 }
 
 /** Takes the place of the stage that builds MinIO. */

@@ -11,6 +11,7 @@ export interface Container {
   readonly args?: readonly string[];
   readonly env: readonly { readonly name: string; readonly value?: string }[];
   readonly ports?: unknown;
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
   readonly resources: { readonly limits?: Readonly<Record<string, string | number>> };
   readonly securityContext: object;
 }

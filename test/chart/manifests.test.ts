@@ -12,7 +12,10 @@ import { hasHelm, type Manifest } from './helm.js';
 const text = (name: string): string => readFileSync(join(folder, name), 'utf8');
 const names = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
 const all = names.flatMap((name) => loadAllYaml(text(name)) as Manifest[]);
-const monitoring = loadAllYaml(text('monitoring/service-monitor.yaml')) as Manifest[];
+/** Those in folders of their own, which not everybody applies. */
+const optional = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.includes('/') && name.endsWith('.yaml'))
+  .flatMap((name) => loadAllYaml(text(name)) as Manifest[]);
 
 interface MadeSecret {
   readonly metadata: { readonly name: string };
@@ -36,12 +39,14 @@ describe('the plain manifests', () => {
   });
 
   it('hold nothing secret', () => {
-    const filled = all.filter(({ kind, data, stringData }) => kind === 'Secret' && (data ?? stringData));
+    const filled = [...all, ...optional].filter(
+      ({ kind, data, stringData }) => kind === 'Secret' && (data ?? stringData),
+    );
     expect(filled.map(({ metadata }) => metadata.name)).toEqual([]);
   });
 
   it('are all in one namespace, but for what belongs to the cluster', () => {
-    const places = new Map(all.map(({ kind, metadata }) => [kind, metadata.namespace]));
+    const places = new Map([...all, ...optional].map(({ kind, metadata }) => [kind, metadata.namespace]));
     const elsewhere = [...places].filter(([, namespace]) => namespace !== 'dray');
     expect(elsewhere.map(([kind]) => kind).sort()).toEqual([
       'APIService',
@@ -61,7 +66,7 @@ describe('the Secrets of the plain manifests', () => {
     const made = new Map(madeSecrets().map(({ metadata, stringData }) => [metadata.name, stringData]));
     const asked = new Set<string>();
     JSON.stringify(
-      [...all, ...monitoring],
+      [...all, ...optional],
       (key, value: { name?: string; key?: string; secretName?: string }) => {
         if (key === 'secretKeyRef' || key === 'credentials') asked.add(`${value.name}/${value.key}`);
         if (key === 'secret') asked.add(`${value.secretName}/keys.json`);

@@ -4,6 +4,8 @@ import { hasHelm, refusal } from './helm.js';
 
 const pools = (all: object): object => ({ workers: { pools: all } });
 const cpu = { autoscaling: { mode: 'cpu' } };
+const volume = { persistentVolumeClaim: { claimName: 'models' } };
+const loadtest = (more: object): object => ({ loadtest: { enabled: true, ...more } });
 
 describe.skipIf(!hasHelm)('helm refuses', () => {
   it.each([
@@ -78,6 +80,37 @@ describe.skipIf(!hasHelm)('helm refuses', () => {
       { api: { extraServices: [{ name: 'dray-redis', port: 1 }] } },
       'there is a Service `dray-redis` already.',
     ],
+    [
+      'models that are nowhere',
+      { models: { enabled: true } },
+      'models.enabled is true, and models.volume is',
+    ],
+    [
+      'an API’s models that are nowhere',
+      { models: { inApi: true } },
+      'models.inApi is true, and models.volume is empty',
+    ],
+    [
+      'model servers that are scaled by nothing',
+      { models: { enabled: true, volume, resources: { requests: { cpu: null } } } },
+      'models.resources.requests.cpu is missing: models.autoscaling measures',
+    ],
+    [
+      'fewer of TensorFlow Serving than too few',
+      { tensorflowServing: { enabled: true, autoscaling: { min: 7 } } },
+      'tensorflowServing.autoscaling: min (7) is above max (6).',
+    ],
+    ['a load test before closed doors', loadtest({}), 'set options.openDoors=true.'],
+    [
+      'a load test of models that the API has not',
+      { options: { openDoors: true }, ...loadtest({ classes: ['PredictUser'] }) },
+      '(http://dray-models:8501 or http://dray-tf-serving:8501)',
+    ],
+    [
+      'a load test of models that answer nobody without a key',
+      loadtest({ host: 'http://dray-models:8501', classes: ['PredictUser'] }),
+      'set models.options.openDoors=true.',
+    ],
   ])('%s', (_, values, message) => {
     expect(refusal(values)).toContain(message);
   });
@@ -91,6 +124,9 @@ describe.skipIf(!hasHelm)('helm refuses', () => {
     );
     expect(refusal({ autoscaling: { mode: 'hpa' } })).toContain(
       "at '/autoscaling/mode': value must be one of",
+    );
+    expect(refusal({ loadtest: { classes: ['NoUser'] } })).toContain(
+      "at '/loadtest/classes/0': value must be one of",
     );
   });
 });

@@ -11,9 +11,17 @@ const podsOf = (manifests: readonly Manifest[]) =>
 
 describe.skipIf(!hasHelm)('the chart’s objects', () => {
   it.each(modes)('lets no pod have more than Pod Security’s restricted gives, in the mode %s', (mode) => {
-    const values = { autoscaling: { mode }, containers: { enabled: true }, api: { containerPort: 80 } };
+    const values = {
+      autoscaling: { mode },
+      containers: { enabled: true },
+      api: { containerPort: 80 },
+      options: { openDoors: true },
+      models: { enabled: true, inApi: true, volume: { persistentVolumeClaim: { claimName: 'models' } } },
+      tensorflowServing: { enabled: true },
+      loadtest: { enabled: true },
+    };
     const pods = podsOf(render(values));
-    expect(pods.length).toBeGreaterThan(6);
+    expect(pods.length).toBeGreaterThan(10);
     for (const { name, securityContext, containers, initContainers = [], volumes = [], ...pod } of pods) {
       const { runAsNonRoot, runAsUser, seccompProfile, sysctls = [] } = securityContext;
       expect({ runAsNonRoot, seccompProfile }, name).toEqual({
@@ -72,14 +80,17 @@ describe.skipIf(!hasHelm)('the chart’s objects', () => {
   it('lets Prometheus find each process by one Service', () => {
     const manifests = render({
       metrics: { serviceMonitor: { enabled: true, labels: { release: 'prometheus' } } },
+      models: { enabled: true, volume: { persistentVolumeClaim: { claimName: 'models' } } },
     });
     const services = manifests.filter(({ kind }) => kind === 'Service');
-    for (const component of ['api', 'controller', 'worker']) {
+    for (const component of ['api', 'controller', 'worker', 'models']) {
       const monitor = only(manifests, 'ServiceMonitor', `dray-${component}`);
       expect(monitor.metadata.labels['release']).toBe('prometheus');
-      // Only the API asks who it is, and to read is all that it needs.
+      // These ask who it is, and to read is all that it needs.
       expect(monitor.spec?.endpoints?.[0]?.authorization).toEqual(
-        component === 'api' ? { credentials: { name: 'dray-api-key', key: 'read-key' } } : undefined,
+        ['api', 'models'].includes(component)
+          ? { credentials: { name: 'dray-api-key', key: 'read-key' } }
+          : undefined,
       );
       const wanted = Object.entries(monitor.spec?.selector?.matchLabels ?? {});
       const found = services.filter(({ metadata }) =>

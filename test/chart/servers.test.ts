@@ -145,16 +145,23 @@ describe.skipIf(!hasHelm)('the chart’s network policies', () => {
       }[];
     };
     const others = { stranger: { app: 'other' }, container: { 'app.kubernetes.io/managed-by': 'dray' } };
-    const own = ['api', 'controller', 'worker', 'redis', 's3-bucket', 'test'].map(
-      (component): [string, Labels] => [
-        component,
-        {
-          'app.kubernetes.io/name': 'dray',
-          'app.kubernetes.io/instance': 'dray',
-          'app.kubernetes.io/component': component,
-        },
-      ],
-    );
+    const own = [
+      'api',
+      'controller',
+      'worker',
+      'models',
+      'loadtest-worker',
+      'redis',
+      's3-bucket',
+      'test',
+    ].map((component): [string, Labels] => [
+      component,
+      {
+        'app.kubernetes.io/name': 'dray',
+        'app.kubernetes.io/instance': 'dray',
+        'app.kubernetes.io/component': component,
+      },
+    ]);
     return [...own, ...Object.entries<Labels>(others)].flatMap(([name, labels]) =>
       ingress.some(({ _from: from }) => !from || from.some(({ podSelector }) => selects(podSelector, labels)))
         ? [name]
@@ -188,7 +195,12 @@ describe.skipIf(!hasHelm)('the chart’s network policies', () => {
   });
 
   it('are about pods that there are', () => {
-    const manifests = render();
+    const manifests = render({
+      options: { openDoors: true },
+      models: { enabled: true, volume: { emptyDir: {} } },
+      tensorflowServing: { enabled: true },
+      loadtest: { enabled: true },
+    });
     const pods = manifests.flatMap(({ spec }) =>
       spec?.template ? [(spec.template.metadata as { labels?: Labels }).labels ?? {}] : [],
     );

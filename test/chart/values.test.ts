@@ -47,6 +47,12 @@ describe('the schema of the chart’s values', () => {
     ['api.extraServices', [{ name: 'celsiusify', port: 8_080 }]],
     ['api.service.nodePort', 30_080],
     ['autoscaling.tolerance', '0.02'],
+    ['models.volume', { configMap: { name: 'models', items: [{ key: 'a', path: 'b' }] } }],
+    ['models.options', { modelThreads: 4, openDoors: true }],
+    ['tensorflowServing.args', ['--enable_batching=true']],
+    ['loadtest.host', 'http://dray-models:8501'],
+    ['loadtest.time', '1h30m'],
+    ['loadtest.classes', ['ConvertUser', 'PredictUser']],
     ['global', { any: 'thing' }],
   ])('takes %s: %j', (path, value) => {
     expect(Check(schema, values(path, value))).toBe(true);
@@ -83,6 +89,18 @@ describe('the schema of the chart’s values', () => {
     ['s3.external.address', 'http://host'],
     ['s3.bucket', 'Upper'],
     ['image.pullSecrets', ['registry']],
+    // The chart's own: where the volume is.
+    ['options.models', '/models'],
+    ['models.options.models', '/models'],
+    ['models.options.keepJobs', 5],
+    ['models.volume', { name: 'other' }],
+    ['models.volume', { emptyDir: {}, hostPath: {} }],
+    ['loadtest.host', 'dray-models:8501'],
+    ['loadtest.time', '5 minutes'],
+    ['loadtest.time', ''],
+    ['loadtest.classes', []],
+    ['loadtest.classes', ['Convert']],
+    ['loadtest.workers', 0],
   ])('refuses %s: %j', (path, value) => {
     expect(Check(schema, values(path, value))).toBe(false);
   });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
-import { condition } from '../../src/tasks/container/kubernetes/objects.js';
+import { ending } from '../../src/tasks/container/kubernetes/objects.js';
 import { act, read, type Job } from '../support/api.js';
 import { python, pythonIsReady } from '../support/bucket-image.js';
 import { eventually } from '../support/eventually.js';
@@ -50,8 +50,7 @@ describe.skipIf(!queue || !other || !state || !pythonIsReady())('MSTC clients on
     );
     return seen!;
   };
-  const over = ({ last }: SeenJob): boolean =>
-    (condition(last, 'Complete') ?? condition(last, 'Failed')) !== undefined;
+  const over = ({ last }: SeenJob): boolean => ending(last) !== undefined;
   const ended = async (name: string): Promise<SeenJob> => {
     const [seen] = await eventually(
       () => cluster.jobs.named(name),
@@ -349,7 +348,7 @@ describe.skipIf(!queue || !other || !state || !pythonIsReady())('MSTC clients on
     // Those that another attempt had to replace were removed at once.
     const latest = new Map(jobs.map((job) => [job.jobId, job]));
     for (const { made, last, goneAt } of [...latest.values()].filter(over)) {
-      const end = condition(last, 'Complete') ?? condition(last, 'Failed');
+      const end = ending(last);
       const keptMs = goneAt! - Date.parse(end!.lastTransitionTime!);
       expect(last.spec.ttlSecondsAfterFinished, made.metadata.name).toBe(30);
       expect(keptMs, made.metadata.name).toBeGreaterThan(28_000);

@@ -83,6 +83,44 @@ const more: Readonly<Record<string, object>> = {
     },
     serviceAccount: { annotations: { role: 'dray' } },
   },
+  models: {
+    options: { openDoors: true },
+    models: {
+      enabled: true,
+      inApi: true,
+      volume: { persistentVolumeClaim: { claimName: 'models', readOnly: true } },
+      options: { modelThreads: 2 },
+      service: { type: 'NodePort', nodePort: 30_501 },
+    },
+    tensorflowServing: {
+      enabled: true,
+      image: 'docker.io/tensorflow/serving:2.20.0',
+      volume: { configMap: { name: 'models', items: [{ key: 'a', path: 'celsiusify/1/saved_model.pb' }] } },
+      args: ['--enable_batching=true'],
+      service: { grpcNodePort: 30_500, type: 'NodePort', nodePort: 30_502, annotations: { a: 'b' } },
+    },
+    loadtest: { enabled: true, autostart: true, env: [{ name: 'MATRIX_A_SIZE', value: '10' }] },
+    metrics: { serviceMonitor: { enabled: true } },
+  },
+  'one of each model server': {
+    models: {
+      enabled: true,
+      volume: { image: { reference: 'registry.example/models:1' } },
+      replicas: 1,
+      autoscaling: { enabled: false },
+      podAnnotations: { a: 'b' },
+      env: [{ name: 'A', value: 'b' }],
+    },
+    tensorflowServing: { enabled: true, replicas: 1, autoscaling: { enabled: false } },
+    loadtest: {
+      enabled: true,
+      host: 'http://dray-tf-serving:8501',
+      classes: ['PredictUser'],
+      tolerations: [{ key: 'load', operator: 'Exists' }],
+    },
+    networkPolicy: { apiFrom: [{ podSelector: {} }] },
+    image: { pullSecrets: [{ name: 'registry' }] },
+  },
   'without policies': { networkPolicy: { enabled: false }, secrets: { create: false } },
 };
 /** Only where the servers are the release's. */

@@ -19,13 +19,14 @@ function images(...args: readonly string[]): { status: number | null; stderr: st
 
 describe('npm run images', () => {
   it.each([
-    [['--only', 'api,ui'], 'No such image: ui. There are: api, controller, worker, s3.'],
+    [['--only', 'api,ui'], 'No such image: ui. There are: api, controller, worker, s3, tf-serving.'],
     [['--push'], '--push needs --registry'],
     [['--gzip'], '--gzip is for --archive'],
     [['--tag', 'no tag'], '--tag no tag is none that an image can have'],
     [['--registry', 'https://registry.example'], 'without https://'],
     [['--tool', 'make'], '--tool make is none of docker, podman, buildah'],
     [['--machine-base', '--node-image', 'node'], 'give one of them'],
+    [['--tf-serving-image', 'tensorflow/serving'], '--tf-serving-image is for --tf-serving'],
     [['--minio', '/nowhere/minio'], '--minio /nowhere/minio is not there'],
     [['--colour'], "Unknown option '--colour'"],
   ])('refuses %j', (args, message) => {
@@ -69,11 +70,8 @@ describe('the packages of the images', () => {
       ...[`${own}/libonnxruntime_providers_cuda.so`, 'onnxruntime-node/bin/napi-v6/beos/ppc/x.node'],
       ...['onnxruntime-node/script/install.js', 'adm-zip/index.js', 'global-agent/index.js'],
       ...['one/index.d.ts', 'one/index.js.map', 'one/README.md', 'one/test/index.js', 'one/src/native.cc'],
-      ...[
-        'one/prebuilds/beos-ppc/x.node',
-        '@scope/two/docs/index.html',
-        '@scope/two/node_modules/three/x.d.cts',
-      ],
+      ...['one/prebuilds/beos-ppc/x.node', '@scope/two/docs/index.html'],
+      '@scope/two/node_modules/three/x.d.cts',
     ];
     for (const path of [...kept, ...apart, ...taken]) write(path);
     const runtime = join(folder, 'runtime');

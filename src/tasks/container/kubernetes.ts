@@ -13,7 +13,7 @@ import { ApiError, connect, isAnswer, type Api } from '../../kubernetes/api.js';
 import { Changes } from './kubernetes/changes.js';
 import { readLog } from './kubernetes/logs.js';
 import { graceSeconds, jobManifest, label, releasedSeconds } from './kubernetes/manifest.js';
-import { condition, isOver, isOwnedBy, podOf, type KubeJob, type KubePod } from './kubernetes/objects.js';
+import { ending, isOver, isOwnedBy, podOf, type KubeJob, type KubePod } from './kubernetes/objects.js';
 import { standingOf, type Standing } from './kubernetes/standing.js';
 import { containerName } from './name.js';
 import type {
@@ -144,7 +144,7 @@ class KubernetesRuntime implements ContainerRuntime {
     return jobs.flatMap((job) => {
       const jobId = job.metadata.labels?.[label.job];
       if (jobId === undefined || job.metadata.deletionTimestamp !== undefined) return [];
-      const over = condition(job, 'Complete') ?? condition(job, 'Failed');
+      const over = ending(job);
       // The pod is over a moment before its Job is.
       return [{ jobId, running: over === undefined && !isOver(podOf(job, pods)) }];
     });

@@ -89,3 +89,8 @@ initContainers:
     terminationMessagePolicy: FallbackToLogsOnError
     volumeMounts: [{ name: tmp, mountPath: /tmp }]
 {{- end }}
+
+{{- /* The volume with models. (its source) */ -}}
+{{- define "dray.modelVolume" -}}
+{{- merge (dict "name" "models") . | toYaml }}
+{{- end }}

@@ -4,6 +4,9 @@
 {{- include "dray.validatePools" . }}
 {{- include "dray.validateServers" . }}
 {{- include "dray.validateApi" . }}
+{{- include "dray.validateReplicas" (dict "at" "api" "of" .Values.api) }}
+{{- include "dray.validateModels" . }}
+{{- include "dray.validateLoadtest" . }}
 {{- include "dray.validateNetwork" . }}
 {{- include "dray.validateCluster" . }}
 {{- end }}
@@ -49,14 +52,53 @@
 {{- end }}
 {{- end }}
 
-{{- define "dray.validateApi" -}}
-{{- with .Values.api }}
+{{- /* Of those that are scaled by CPU. (dict "at" "api" "of" .Values.api) */ -}}
+{{- define "dray.validateReplicas" -}}
+{{- $at := .at }}
+{{- with .of }}
 {{- if and .autoscaling.enabled (gt (int .autoscaling.min) (int .autoscaling.max)) }}
-{{- fail (printf "api.autoscaling: min (%d) is above max (%d)." (int .autoscaling.min) (int .autoscaling.max)) }}
+{{- fail (printf "%s.autoscaling: min (%d) is above max (%d)." $at (int .autoscaling.min) (int .autoscaling.max)) }}
 {{- end }}
 {{- if and .autoscaling.enabled (not (dig "requests" "cpu" "" .resources)) }}
-{{- fail "api.resources.requests.cpu is missing: api.autoscaling measures what is used against it. Or set api.autoscaling.enabled=false." }}
+{{- fail (printf "%[1]s.resources.requests.cpu is missing: %[1]s.autoscaling measures what is used against it. Or set %[1]s.autoscaling.enabled=false." $at) }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "dray.validateModels" -}}
+{{- with .Values.models }}
+{{- if .enabled }}{{ include "dray.validateReplicas" (dict "at" "models" "of" .) }}{{ end }}
+{{- if and (or .enabled .inApi) (not .volume) }}
+{{- fail (printf "models.%s is true, and models.volume is empty: say where the models are, such as { persistentVolumeClaim: { claimName: models } }." (.enabled | ternary "enabled" "inApi")) }}
+{{- end }}
+{{- end }}
+{{- with .Values.tensorflowServing }}
+{{- if .enabled }}{{ include "dray.validateReplicas" (dict "at" "tensorflowServing" "of" .) }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{- /* Its clients have no key, and an answer of 401 counts as a failure, which says nothing about the load. */ -}}
+{{- define "dray.validateLoadtest" -}}
+{{- if .Values.loadtest.enabled }}
+{{- $fullname := include "dray.fullname" . }}
+{{- $host := include "dray.loadtestHost" . }}
+{{- $open := or .Values.options.openDoors (eq (toString .Values.options.auth) "insecure-open") }}
+{{- if hasPrefix (printf "http://%s-api:" $fullname) $host }}
+{{- if not $open }}
+{{- fail "loadtest asks the API as clients without a key do, and its doors are closed to them: set options.openDoors=true." }}
+{{- end }}
+{{- if and (has "PredictUser" .Values.loadtest.classes) (not .Values.models.inApi) }}
+{{- fail (printf "loadtest.classes has PredictUser, and the API serves no models: set models.inApi=true, or loadtest.host to who does (http://%[1]s-models:%[2]v or http://%[1]s-tf-serving:%[3]v)." $fullname .Values.models.service.port .Values.tensorflowServing.service.port) }}
+{{- end }}
+{{- end }}
+{{- if and (hasPrefix (printf "http://%s-models:" $fullname) $host) (not (or $open .Values.models.options.openDoors (eq (toString .Values.models.options.auth) "insecure-open"))) }}
+{{- fail "loadtest asks the models as clients without a key do, and they answer nobody without one: set models.options.openDoors=true." }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "dray.validateApi" -}}
+{{- with .Values.api }}
 {{- if and .ingress.enabled (not .ingress.host) }}
 {{- fail "api.ingress.host is missing: with api.ingress.enabled=true it is the name by which clients know the API." }}
 {{- end }}

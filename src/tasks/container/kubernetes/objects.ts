@@ -21,7 +21,7 @@ export interface Condition {
 
 export interface KubeJob {
   readonly metadata: Metadata;
-  readonly status?: { readonly conditions?: readonly Condition[]; readonly completionTime?: string };
+  readonly status?: { readonly conditions?: readonly Condition[] };
 }
 
 export interface ContainerStatus {
@@ -56,6 +56,11 @@ export function condition(
   type: string,
 ): Condition | undefined {
   return of?.status?.conditions?.find((one) => one.type === type && one.status === 'True');
+}
+
+/** That which says that a Job is over, well or not. */
+export function ending(job: KubeJob | undefined): Condition | undefined {
+  return condition(job, 'Complete') ?? condition(job, 'Failed');
 }
 
 export function isOwnedBy(pod: KubePod, uid: string): boolean {

@@ -134,13 +134,14 @@ describe('what a Job and its pod say', () => {
     });
   });
 
-  test('knows what it can without a pod', () => {
-    expect(standing({ job: job({ type: 'Complete' }) })).toMatchObject({
-      end: { reason: 'exited', exitCode: 0 },
-    });
-    for (const reason of ['BackoffLimitExceeded', 'DeadlineExceeded']) {
-      const failed = job({ type: 'Failed', reason });
-      expect(standing({ job: failed })).toMatchObject({
+  test('is lost where nobody can tell any more how it ended', () => {
+    const ends = [
+      { type: 'Complete' },
+      { type: 'Failed', reason: 'BackoffLimitExceeded' },
+      { type: 'Failed', reason: 'DeadlineExceeded' },
+    ];
+    for (const end of ends) {
+      expect(standing({ job: job(end) })).toMatchObject({
         end: { reason: 'lost', finishedAt: begun + 60_000 },
       });
     }

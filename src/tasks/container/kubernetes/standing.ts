@@ -1,6 +1,6 @@
 /** What a Job and its pod say of the container. Pure: the time comes in. */
 import type { ContainerEnd, ContainerState } from '../runtime.js';
-import { condition, isOver, podOf, type KubeJob, type KubePod } from './objects.js';
+import { condition, ending, isOver, podOf, type KubeJob, type KubePod } from './objects.js';
 
 export type Standing =
   | { readonly end: ContainerEnd }
@@ -75,13 +75,9 @@ function lost(message: string, now: number): { readonly end: ContainerEnd } {
 }
 
 function withoutPod(job: KubeJob, now: number): Standing {
-  const complete = condition(job, 'Complete');
-  if (complete) {
-    const finishedAt = time(job.status?.completionTime) ?? now;
-    return { end: { reason: 'exited', exitCode: 0, message: 'its pod is gone', finishedAt } };
-  }
-  const failed = condition(job, 'Failed');
-  if (!failed) {
+  // Whether its container ran to its end, or was stopped and took leave with 0, is not known without its pod.
+  const over = ending(job);
+  if (!over) {
     const { name, creationTimestamp } = job.metadata;
     const late = now - (time(creationTimestamp) ?? now) > podlessMs;
     return {
@@ -89,10 +85,9 @@ function withoutPod(job: KubeJob, now: number): Standing {
       message: `it has no pod yet${late ? `; kubectl describe job ${name} says why` : ''}`,
     };
   }
-  // Also where its time was up: whether it ever ran is not known without its pod.
   return lost(
-    `its pod is gone: ${failed.message ?? failed.reason ?? 'failed'}`,
-    time(failed.lastTransitionTime) ?? now,
+    `its pod is gone: ${over.message ?? over.reason ?? 'no more is known'}`,
+    time(over.lastTransitionTime) ?? now,
   );
 }
 
