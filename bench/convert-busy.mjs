@@ -29,7 +29,9 @@ export default {
         locust,
         [
           ...['-f', join(root, 'loadtest/locustfile.py'), 'ConvertUser', '-H', dray.url, '--headless'],
-          ...['--only-summary', '-u', '100', '-r', '100', '-t', `${seconds}s`, '--csv', csv],
+          // With one process the users would mostly wait for each other, and not for the server.
+          ...['--processes', '2', '-u', '100', '-r', '100', '-t', `${seconds}s`],
+          ...['--only-summary', '--csv', csv],
         ],
         { env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' } },
       );

@@ -11,7 +11,7 @@ import { root } from '../support/sources.js';
 
 let server: TestServer;
 beforeAll(async () => {
-  server = await startServer({ args: ['--max-executors', '1'] });
+  server = await startServer({ args: ['--max-executors', '1', '--models', join(root, 'models')] });
 });
 afterAll(() => server.stop());
 
@@ -187,6 +187,9 @@ describe('docs/metrics.md', () => {
 
   it('names the labels that the samples have', async () => {
     await submit(server.url, 'echo', 1);
+    await fetch(`${server.url}/v1/models/celsiusify:predict`, {
+      ...{ method: 'POST', body: '{"instances": [[451]]}' },
+    });
     const labelled = rows.filter(
       ({ name, labels }) => labels.length > 0 && !momentary.has(name) && !name.startsWith('dray_cluster_'),
     );
