@@ -128,6 +128,27 @@ describe('batches of requests', () => {
     await Promise.all(answers);
   });
 
+  it('that are full, or can have no company, do not wait for the window of one that came before', async () => {
+    const { clock, runs, submit } = setUp({ batchMs: 5, threads: 3 });
+    const answers = [
+      submit([1], 'a'),
+      submit([2, 3], 'b'),
+      submit([4], 'c', oneRow),
+      submit([5, 6], 'b'),
+      submit([7], 'd'),
+    ];
+    expect(runs.map(({ data }) => data)).toEqual([[4], [2, 3, 5, 6]]);
+    clock.advance(5);
+    expect(runs.map(({ data }) => data).slice(2)).toEqual([[1]]);
+    runs[2]!.end();
+    expect(await answers[0]).toEqual([1]);
+    runs[0]!.end();
+    while (runs.length < 4) await Promise.resolve();
+    expect(runs[3]!.data).toEqual([7]);
+    for (const { end } of runs) end();
+    await Promise.all(answers);
+  });
+
   it('use all threads', () => {
     const { runs, submit } = setUp({ threads: 2 });
     void submit([1]);
@@ -149,6 +170,15 @@ describe('batches of requests', () => {
     void submit([1]);
     void submit([2]);
     void submit([3]);
+    expect(() => submit([4])).toThrow(expect.objectContaining({ code: 'queue-full' }) as Error);
+  });
+
+  it('refuse nothing that a free thread takes at once, however few may wait', () => {
+    const { runs, submit } = setUp({ mostWaiting: 1, threads: 2 }, () => undefined);
+    void submit([1]);
+    void submit([2]);
+    void submit([3]);
+    expect(runs.map(({ data }) => data)).toEqual([[1], [2]]);
     expect(() => submit([4])).toThrow(expect.objectContaining({ code: 'queue-full' }) as Error);
   });
 

@@ -86,7 +86,9 @@ export class Batches {
     abandoned?: () => boolean;
   }): Promise<Tensors> {
     const { mostWaiting } = this.#options;
+    // What free threads take now, and what nobody waits for, does not wait.
     if (this.#waiting.length >= mostWaiting) this.#dropAbandoned();
+    if (this.#waiting.length >= mostWaiting) this.#go();
     if (this.#waiting.length >= mostWaiting) {
       throw new DrayError(
         'queue-full',
@@ -142,22 +144,13 @@ export class Batches {
 
   #go(): void {
     while (this.#running.size < this.#options.threads) {
-      const [first] = this.#waiting;
-      if (first === undefined) return;
-      if (first.abandoned()) {
-        this.#dropAbandoned();
-        continue;
-      }
-      const batch = this.#batchOf(first);
-      const leftMs = first.since + this.#options.batchMs - this.#clock.monotonic();
-      const full = first.kind === undefined || rowsOf(batch) >= this.#options.batchRows;
-      if (!full && leftMs > 0) {
-        this.#cancelTimer ??= this.#clock.after(leftMs, () => {
-          this.#cancelTimer = undefined;
-          this.#go();
-        });
+      if (this.#waiting.some(({ abandoned }) => abandoned())) this.#dropAbandoned();
+      const first = this.#ripe();
+      if (first === undefined) {
+        this.#goInTime();
         return;
       }
+      const batch = this.#batchOf(first);
       const taken = new Set(batch);
       this.#waiting = this.#waiting.filter((one) => !taken.has(one));
       this.#running.add(batch);
@@ -168,6 +161,31 @@ export class Batches {
         this.#tellEnded();
       });
     }
+  }
+
+  /** The first that need not wait for company: it has as much as it may, can have none, or has waited for its window. */
+  #ripe(): Waiting | undefined {
+    const { batchRows } = this.#options;
+    const [oldest] = this.#waiting;
+    if (oldest === undefined || this.#leftMs(oldest) <= 0) return oldest;
+    const rows = new Map<string | undefined, number>();
+    for (const one of this.#waiting) rows.set(one.kind, (rows.get(one.kind) ?? 0) + one.rows);
+    return this.#waiting.find(({ kind }) => kind === undefined || rows.get(kind)! >= batchRows);
+  }
+
+  /** Of its window, in ms. */
+  #leftMs({ since }: Waiting): number {
+    return since + this.#options.batchMs - this.#clock.monotonic();
+  }
+
+  /** Once the window of the oldest is over, which is the first to end. */
+  #goInTime(): void {
+    const [oldest] = this.#waiting;
+    if (oldest === undefined) return;
+    this.#cancelTimer ??= this.#clock.after(this.#leftMs(oldest), () => {
+      this.#cancelTimer = undefined;
+      this.#go();
+    });
   }
 
   #batchOf(first: Waiting): Waiting[] {
