@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/support/manual-clock.js';
+import { DrayError } from '../jobs/errors.js';
 import { Batches, type BatchOptions } from './batches.js';
 import type { Signature, Tensor, Tensors } from './tensor.js';
 
@@ -188,11 +189,11 @@ describe('batches of requests', () => {
     const answers = Promise.allSettled([submit([1]), submit([2])]);
     runs[0]!.end();
     await began(2);
-    runs[1]!.fail(new Error('out of range'));
+    runs[1]!.fail(new DrayError('invalid-request', 'out of range'));
     await began(3);
     runs[2]!.end();
     await began(4);
-    runs[3]!.fail(new Error('out of range: 2'));
+    runs[3]!.fail(new DrayError('invalid-request', 'out of range: 2'));
     expect(await first).toEqual([0]);
     expect(await answers).toEqual([
       { status: 'fulfilled', value: [1] },
@@ -201,6 +202,34 @@ describe('batches of requests', () => {
         reason: expect.objectContaining({ code: 'invalid-request', message: 'out of range: 2' }) as unknown,
       },
     ]);
+  });
+
+  it('take nothing for the fault of a client that is not said to be', async () => {
+    const { runs, submit } = setUp();
+    const answer = submit([1]);
+    runs[0]!.fail(new TypeError('a bug'));
+    await expect(answer).rejects.toMatchObject({ code: 'internal', message: 'a bug' });
+  });
+
+  it('run each by itself once outputs together have been too large', async () => {
+    const { runs, submit, began } = setUp();
+    const answers = [submit([0]), submit([1]), submit([2])];
+    runs[0]!.end();
+    await began(2);
+    runs[1]!.fail(new DrayError('body-too-large', 'the outputs have too many elements'));
+    for (const [at, data] of [[1], [2]].entries()) {
+      await began(at + 3);
+      expect(runs[at + 2]!.data).toEqual(data);
+      runs[at + 2]!.end();
+    }
+    expect(await Promise.all(answers)).toEqual([[0], [1], [2]]);
+    const later = [submit([3]), submit([4]), submit([5])];
+    for (const [at, data] of [[3], [4], [5]].entries()) {
+      await began(at + 5);
+      expect(runs[at + 4]!.data).toEqual(data);
+      runs[at + 4]!.end();
+    }
+    await Promise.all(later);
   });
 
   it('run each by itself once outputs have shown to have other rows than inputs', async () => {

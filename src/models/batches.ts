@@ -4,7 +4,7 @@
  * as soon as all threads are busy.
  */
 import type { CancelTimer, Clock } from '../clock.js';
-import { DrayError } from '../jobs/errors.js';
+import { DrayError, isUnavailable } from '../jobs/errors.js';
 import { isBatched, join, split, type Signature, type Tensors } from './tensor.js';
 
 export interface BatchOptions {
@@ -49,7 +49,7 @@ export class Batches {
   readonly #running = new Set<readonly Waiting[]>();
   /** To be told of the end of each batch. */
   #ended: (() => void)[] = [];
-  /** Of models whose outputs have not as many rows as their inputs, whatever their signature says. */
+  /** Of models whose outputs have not as many rows as their inputs, whatever their signature says, or are too large. */
   readonly #alone = new Set<string>();
   #cancelTimer: CancelTimer | undefined;
   readonly #soon: (action: () => void) => void;
@@ -239,10 +239,12 @@ export class Batches {
 
   /** Which of them it was that the model cannot take: the others are none of its business. */
   async #blame(batch: readonly Waiting[], error: unknown): Promise<void> {
-    if (error instanceof DrayError || batch.length === 1) {
+    if (isUnavailable(error) || batch.length === 1) {
       for (const { reject } of batch) reject(meant(error));
       return;
     }
+    // It would be run twice again and again.
+    if (error instanceof DrayError && error.code === 'body-too-large') this.#alone.add(batch[0]!.key);
     for (const { key, inputs, resolve, reject } of batch) {
       await this.#run(key, inputs).then(resolve, (reason: unknown) => reject(meant(reason)));
     }
@@ -260,9 +262,9 @@ function rowsOf(batch: readonly Waiting[]): number {
   return batch.reduce((sum, { rows }) => sum + rows, 0);
 }
 
-/** What the runtime says of inputs that it cannot take is the client's to read. */
+/** What is not known to be the client's fault is the server's, whose log then has it. */
 function meant(error: unknown): DrayError {
   if (error instanceof DrayError) return error;
   const reason = error instanceof Error ? error.message : String(error);
-  return new DrayError('invalid-request', reason.slice(0, 500), { cause: error });
+  return new DrayError('internal', reason, { cause: error });
 }

@@ -4,7 +4,7 @@
  */
 import type { CancelTimer, Clock } from '../clock.js';
 import type { Log } from '../log.js';
-import { DrayError } from '../jobs/errors.js';
+import { DrayError, isUnavailable } from '../jobs/errors.js';
 import { Batches, type BatchOptions } from './batches.js';
 import { findVersions, modelFile, type FoundVersion } from './model-folder.js';
 import type { Signature, Tensors } from './tensor.js';
@@ -195,7 +195,7 @@ export class Models {
       taken.servable = undefined;
       taken.state = 'END';
       taken.error = error instanceof Error ? error.message : String(error);
-      taken.again = error instanceof DrayError;
+      taken.again = isUnavailable(error);
       if (taken.error !== before?.error)
         this.#params.log.warn('a version of a model cannot be served', {
           ...{ model, version, reason: taken.error },

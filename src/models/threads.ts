@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../clock.js';
 import type { Log } from '../log.js';
-import { DrayError } from '../jobs/errors.js';
+import { DrayError, isUnavailable } from '../jobs/errors.js';
 import type { Signature, Tensors } from './tensor.js';
 import type { Answer, Question } from './thread.js';
 
@@ -29,7 +29,7 @@ class Thread {
     this.#worker.on('message', (answer: Answer) => {
       const waiting = this.#waiting.get(answer.id);
       this.#waiting.delete(answer.id);
-      if ('error' in answer) waiting?.reject(new Error(answer.error));
+      if ('error' in answer) waiting?.reject(new DrayError(answer.code, answer.error));
       else waiting?.resolve(answer.value);
     });
     let reason = 'it ended';
@@ -140,7 +140,7 @@ export class Threads {
     this.#threads.push(thread);
     for (const [key, file] of this.#files) {
       thread.load(key, file).catch((error: unknown) => {
-        if (!this.#closed.signal.aborted && !(error instanceof DrayError))
+        if (!this.#closed.signal.aborted && !isUnavailable(error))
           this.#log.warn('a model could not be loaded again', { key, reason: String(error) });
       });
     }

@@ -12,7 +12,7 @@ parentPort.on('message', ({ id, kind, key, file, inputs }) => {
     return;
   }
   if (file === 'damaged') {
-    parentPort.postMessage({ id, error: 'it is damaged' });
+    parentPort.postMessage({ id, error: 'it is damaged', code: 'internal' });
     return;
   }
   if (kind === 'load') loaded.add(key);
