@@ -1,7 +1,13 @@
-// In the place of src/models/thread.ts: it needs no runtime, and dies of the input that says so.
+// In the place of src/models/thread.ts: it needs no runtime, and dies of the input that says so. A file named `refused`
+// beside a model's keeps it from being loaded, one named `slow` keeps the thread busy with it for as long as it is there.
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { parentPort } from 'node:worker_threads';
 
 const loaded = new Set();
+const info = { name: 'x', type: 'string', shape: [-1] };
+const isBeside = (file, name) => existsSync(join(dirname(file), name));
+
 parentPort.on('message', ({ id, kind, key, file, inputs }) => {
   if (kind === 'run') {
     if (!loaded.has(key)) throw new Error(`${key} was never loaded`);
@@ -11,11 +17,15 @@ parentPort.on('message', ({ id, kind, key, file, inputs }) => {
     if (word !== 'wait') parentPort.postMessage({ id, value: inputs });
     return;
   }
-  if (file === 'damaged') {
-    parentPort.postMessage({ id, error: 'it is damaged', code: 'internal' });
-    return;
+  if (kind === 'load') {
+    while (isBeside(file, 'slow')) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    if (file === 'damaged' || isBeside(file, 'refused')) {
+      parentPort.postMessage({ id, error: 'it is damaged', code: 'internal' });
+      return;
+    }
+    loaded.add(key);
+  } else {
+    loaded.delete(key);
   }
-  if (kind === 'load') loaded.add(key);
-  else loaded.delete(key);
-  parentPort.postMessage({ id, value: { inputs: [], outputs: [] } });
+  parentPort.postMessage({ id, value: { inputs: [info], outputs: [info] } });
 });
