@@ -28,6 +28,7 @@ class Thread {
   readonly #loads = new Map<string, Promise<Signature>>();
   readonly #loaded = new Set<string>();
   readonly #failed = new Set<string>();
+  #idle: (() => void)[] = [];
   #id = 0;
   #gone: string | undefined;
 
@@ -38,6 +39,7 @@ class Thread {
       this.#waiting.delete(answer.id);
       if ('error' in answer) waiting?.reject(new DrayError(answer.code, answer.error));
       else waiting?.resolve(answer.value);
+      this.#tellIdle();
     });
     let reason = 'it ended';
     this.#worker.on('error', (error) => (reason = error.message));
@@ -46,6 +48,7 @@ class Thread {
       for (const keys of [this.#loads, this.#loaded, this.#failed]) keys.clear();
       for (const { reject } of this.#waiting.values()) reject(threadGone());
       this.#waiting.clear();
+      this.#tellIdle();
       onGone(this.#gone);
     });
   }
@@ -77,6 +80,8 @@ class Thread {
 
   async #load(key: string, file: string): Promise<Signature> {
     try {
+      await this.idle(); // what it runs would be answered after the load alone
+      if (!this.#loads.has(key)) throw threadGone(); // forgotten meanwhile
       const signature = (await this.#ask({ kind: 'load', key, file })) as Signature;
       if (this.#loads.has(key)) this.#loaded.add(key);
       return signature;
@@ -91,8 +96,23 @@ class Thread {
     await Promise.allSettled(this.#loads.values());
   }
 
-  async unload(key: string): Promise<void> {
+  /** Once it has answered everything. */
+  async idle(): Promise<void> {
+    if (this.#waiting.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  #tellIdle(): void {
+    if (this.#waiting.size === 0) for (const tell of this.#idle.splice(0)) tell();
+  }
+
+  /** It has the model no more, but for the runs that it has begun. */
+  forget(key: string): void {
     for (const keys of [this.#loads, this.#loaded, this.#failed]) keys.delete(key);
+  }
+
+  /** To be called once no run of it is left. */
+  async unload(key: string): Promise<void> {
+    this.forget(key);
     await this.#ask({ kind: 'unload', key });
   }
 
@@ -181,17 +201,20 @@ export class Threads {
   }
 
   async #loadInTurn(key: string, file: string): Promise<Signature> {
-    const loads: Promise<Signature>[] = [];
+    let signature: Signature | undefined;
+    let failure: unknown = threadGone();
     for (const thread of this.#threads) {
-      const load = thread.load(key, file);
-      loads.push(load);
-      const error: unknown = await load.then(
-        () => undefined,
-        (reason: unknown) => reason,
-      );
-      if (error !== undefined && !isUnavailable(error)) break; // nor could the others
+      try {
+        signature = await thread.load(key, file);
+      } catch (error) {
+        failure = error;
+        if (isUnavailable(error)) continue; // what takes its place has it too
+        if (signature === undefined) break; // nor could the others
+        this.#log.warn('a model could not be loaded by one of its threads', { key, reason: String(error) });
+      }
     }
-    return firstOf(loads);
+    if (signature === undefined) throw failure;
+    return signature;
   }
 
   async #loadInAnother(key: string, file: string): Promise<Signature> {
@@ -204,13 +227,14 @@ export class Threads {
       signature = await another.load(key, file);
       await another.settled();
     } catch (error) {
-      await this.#end(another);
+      if (this.#threads.includes(old)) await this.#end(another);
       throw error;
     }
     if (!this.#threads.includes(old)) return signature; // it died meanwhile
     this.#threads = this.#threads.filter((thread) => thread !== old);
     this.#leaving.add(old);
-    for (const key of old.keys) if (another.has(key)) void this.#unloadFrom(old, key);
+    for (const key of old.keys) if (another.has(key)) old.forget(key);
+    void this.#endLeaving(old);
     return signature;
   }
 
@@ -222,7 +246,13 @@ export class Threads {
 
   async #unloadFrom(thread: Thread, key: string): Promise<void> {
     await thread.unload(key).catch(() => undefined); // it is gone
-    if (this.#leaving.has(thread) && thread.keys.length === 0) await this.#end(thread);
+    await this.#endLeaving(thread);
+  }
+
+  async #endLeaving(thread: Thread): Promise<void> {
+    if (!this.#leaving.has(thread) || thread.keys.length > 0) return;
+    await thread.idle();
+    await this.#end(thread);
   }
 
   /**

@@ -2,6 +2,7 @@
 // beside a model's keeps it from being loaded, one named `slow` keeps the thread busy with it for as long as it is there.
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setImmediate } from 'node:timers';
 import { parentPort } from 'node:worker_threads';
 
 const loaded = new Set();
@@ -10,11 +11,15 @@ const isBeside = (file, name) => existsSync(join(dirname(file), name));
 
 parentPort.on('message', ({ id, kind, key, file, inputs }) => {
   if (kind === 'run') {
-    if (!loaded.has(key)) throw new Error(`${key} was never loaded`);
     const [word] = inputs.x.data;
     if (word === 'throw') throw new Error('as it was told');
     if (word === 'exit') process.exit(7);
-    if (word !== 'wait') parentPort.postMessage({ id, value: inputs });
+    if (word === 'wait') return;
+    // Later, as the runtime does it: what is asked meanwhile comes before.
+    setImmediate(() => {
+      if (!loaded.has(key)) throw new Error(`${key} is not loaded`);
+      parentPort.postMessage({ id, value: inputs });
+    });
     return;
   }
   if (kind === 'load') {
