@@ -11,14 +11,15 @@ import { prepareRefusal } from '../http/problems.js';
 import { DrayError } from '../jobs/errors.js';
 import { MiB } from '../jobs/limits.js';
 import { iteratorOf } from '../json/read.js';
+import { Memory, type Share } from '../models/memory.js';
 import type { Models, Servable, VersionStatus } from '../models/models.js';
 import { defaultSignature, readRequest } from '../models/read-request.js';
-import type { TensorInfo } from '../models/tensor.js';
+import { elementBytes, elementsOf, mostElements, type TensorInfo } from '../models/tensor.js';
 import { writeAnswer } from '../models/write-answer.js';
 import { readAsJson } from './json-body.js';
 
-/** Of a request: its bytes, and the elements of its tensors. */
-export const predictLimits = { body: 16 * MiB, elements: 1_000_000 } as const;
+/** Bytes of the body of a request, and of all bodies and inputs of the requests under way. */
+const predictLimits = { body: 16 * MiB, underWay: 512 * MiB } as const;
 
 const tags = ['TensorFlow Serving'];
 const predictMethod = 'tensorflow/serving/predict';
@@ -37,19 +38,25 @@ export interface Prediction {
   readonly seconds: number;
 }
 
-/** @param observe told of each prediction. */
+type AskedModels = Pick<Models, 'find' | 'status'>;
+
+/** @param observe told of each prediction. @param memory of the requests under way. */
 export function tensorFlowServing(
-  models: Models,
+  models: AskedModels,
   observe: (prediction: Prediction) => void,
+  memory = new Memory(predictLimits.underWay),
 ): Door<ServerDependencies> {
-  return (app, dependencies) => addModels(app, dependencies, models, observe);
+  return (app, dependencies) => addModels(app, dependencies, { models, observe, memory });
 }
 
 function addModels(
   app: App,
   dependencies: ServerDependencies,
-  models: Models,
-  observe: (prediction: Prediction) => void,
+  {
+    models,
+    observe,
+    memory,
+  }: { models: AskedModels; observe: (prediction: Prediction) => void; memory: Memory },
 ): void {
   const { clock } = dependencies;
   const mostBytes = Math.min(dependencies.bodyLimit, predictLimits.body);
@@ -106,13 +113,15 @@ function addModels(
         );
       }
       const since = clock.monotonic();
+      const share = memory.share();
       let status = 200;
       try {
-        const body = await readBody(request, mostBytes);
+        const body = await readBody(request, mostBytes, share);
         // Anew: while the body came, the version may have been removed or replaced.
         const servable = models.find(model, version);
         used = servable.version;
-        const wanted = readRequest(body, servable.signature, { mostElements: predictLimits.elements });
+        const wanted = readRequest(body, servable.signature, { mostElements });
+        share.take(elementsOf(wanted.inputs) * elementBytes);
         const outputs = await servable.run({ ...wanted, abandoned: () => reply.raw.destroyed });
         void reply.type('application/json');
         return writeAnswer(outputs, wanted);
@@ -120,6 +129,7 @@ function addModels(
         status = error instanceof DrayError ? error.status : 500;
         throw error;
       } finally {
+        share.giveBack();
         const seconds = (clock.monotonic() - since) / 1_000;
         observe({ model, version: used, status, seconds });
       }
@@ -167,7 +177,7 @@ function malformed({ method, url }: FastifyRequest): DrayError {
 }
 
 /** Whole: what is asked of a model is small, and a parser that streams is slower there. */
-async function readBody(request: FastifyRequest, limit: number): Promise<unknown> {
+async function readBody(request: FastifyRequest, limit: number, share: Share): Promise<unknown> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   const source = iteratorOf(bodyOf(request));
@@ -176,6 +186,7 @@ async function readBody(request: FastifyRequest, limit: number): Promise<unknown
     if (size > limit) {
       throw new DrayError('body-too-large', `the request is larger than ${limit} bytes; send less in each`);
     }
+    share.take(next.value.length);
     chunks.push(next.value);
   }
   if (size === 0) throw new DrayError('invalid-request', 'JSON Parse error: The document is empty');

@@ -355,3 +355,8 @@ export function isDiskFull(error: unknown): boolean {
     /database or disk is full/.test(error.message)
   );
 }
+
+/** True where the same may succeed later, as it never was tried. */
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof DrayError && error.code === 'unavailable';
+}

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/support/manual-clock.js';
+import { DrayError } from '../jobs/errors.js';
 import { Batches, type BatchOptions } from './batches.js';
 import type { Signature, Tensor, Tensors } from './tensor.js';
 
@@ -128,6 +129,27 @@ describe('batches of requests', () => {
     await Promise.all(answers);
   });
 
+  it('that are full, or can have no company, do not wait for the window of one that came before', async () => {
+    const { clock, runs, submit } = setUp({ batchMs: 5, threads: 3 });
+    const answers = [
+      submit([1], 'a'),
+      submit([2, 3], 'b'),
+      submit([4], 'c', oneRow),
+      submit([5, 6], 'b'),
+      submit([7], 'd'),
+    ];
+    expect(runs.map(({ data }) => data)).toEqual([[4], [2, 3, 5, 6]]);
+    clock.advance(5);
+    expect(runs.map(({ data }) => data).slice(2)).toEqual([[1]]);
+    runs[2]!.end();
+    expect(await answers[0]).toEqual([1]);
+    runs[0]!.end();
+    while (runs.length < 4) await Promise.resolve();
+    expect(runs[3]!.data).toEqual([7]);
+    for (const { end } of runs) end();
+    await Promise.all(answers);
+  });
+
   it('use all threads', () => {
     const { runs, submit } = setUp({ threads: 2 });
     void submit([1]);
@@ -152,17 +174,26 @@ describe('batches of requests', () => {
     expect(() => submit([4])).toThrow(expect.objectContaining({ code: 'queue-full' }) as Error);
   });
 
+  it('refuse nothing that a free thread takes at once, however few may wait', () => {
+    const { runs, submit } = setUp({ mostWaiting: 1, threads: 2 }, () => undefined);
+    void submit([1]);
+    void submit([2]);
+    void submit([3]);
+    expect(runs.map(({ data }) => data)).toEqual([[1], [2]]);
+    expect(() => submit([4])).toThrow(expect.objectContaining({ code: 'queue-full' }) as Error);
+  });
+
   it('blame only the request that the model cannot take', async () => {
     const { runs, submit, began } = setUp();
     const first = submit([0]);
     const answers = Promise.allSettled([submit([1]), submit([2])]);
     runs[0]!.end();
     await began(2);
-    runs[1]!.fail(new Error('out of range'));
+    runs[1]!.fail(new DrayError('invalid-request', 'out of range'));
     await began(3);
     runs[2]!.end();
     await began(4);
-    runs[3]!.fail(new Error('out of range: 2'));
+    runs[3]!.fail(new DrayError('invalid-request', 'out of range: 2'));
     expect(await first).toEqual([0]);
     expect(await answers).toEqual([
       { status: 'fulfilled', value: [1] },
@@ -171,6 +202,34 @@ describe('batches of requests', () => {
         reason: expect.objectContaining({ code: 'invalid-request', message: 'out of range: 2' }) as unknown,
       },
     ]);
+  });
+
+  it('take nothing for the fault of a client that is not said to be', async () => {
+    const { runs, submit } = setUp();
+    const answer = submit([1]);
+    runs[0]!.fail(new TypeError('a bug'));
+    await expect(answer).rejects.toMatchObject({ code: 'internal', message: 'a bug' });
+  });
+
+  it('run each by itself once outputs together have been too large', async () => {
+    const { runs, submit, began } = setUp();
+    const answers = [submit([0]), submit([1]), submit([2])];
+    runs[0]!.end();
+    await began(2);
+    runs[1]!.fail(new DrayError('body-too-large', 'the outputs have too many elements'));
+    for (const [at, data] of [[1], [2]].entries()) {
+      await began(at + 3);
+      expect(runs[at + 2]!.data).toEqual(data);
+      runs[at + 2]!.end();
+    }
+    expect(await Promise.all(answers)).toEqual([[0], [1], [2]]);
+    const later = [submit([3]), submit([4]), submit([5])];
+    for (const [at, data] of [[3], [4], [5]].entries()) {
+      await began(at + 5);
+      expect(runs[at + 4]!.data).toEqual(data);
+      runs[at + 4]!.end();
+    }
+    await Promise.all(later);
   });
 
   it('run each by itself once outputs have shown to have other rows than inputs', async () => {

@@ -4,7 +4,7 @@
  * as soon as all threads are busy.
  */
 import type { CancelTimer, Clock } from '../clock.js';
-import { DrayError } from '../jobs/errors.js';
+import { DrayError, isUnavailable } from '../jobs/errors.js';
 import { isBatched, join, split, type Signature, type Tensors } from './tensor.js';
 
 export interface BatchOptions {
@@ -49,7 +49,7 @@ export class Batches {
   readonly #running = new Set<readonly Waiting[]>();
   /** To be told of the end of each batch. */
   #ended: (() => void)[] = [];
-  /** Of models whose outputs have not as many rows as their inputs, whatever their signature says. */
+  /** Of models whose outputs have not as many rows as their inputs, whatever their signature says, or are too large. */
   readonly #alone = new Set<string>();
   #cancelTimer: CancelTimer | undefined;
   readonly #soon: (action: () => void) => void;
@@ -86,7 +86,9 @@ export class Batches {
     abandoned?: () => boolean;
   }): Promise<Tensors> {
     const { mostWaiting } = this.#options;
+    // What free threads take now, and what nobody waits for, does not wait.
     if (this.#waiting.length >= mostWaiting) this.#dropAbandoned();
+    if (this.#waiting.length >= mostWaiting) this.#go();
     if (this.#waiting.length >= mostWaiting) {
       throw new DrayError(
         'queue-full',
@@ -142,22 +144,13 @@ export class Batches {
 
   #go(): void {
     while (this.#running.size < this.#options.threads) {
-      const [first] = this.#waiting;
-      if (first === undefined) return;
-      if (first.abandoned()) {
-        this.#dropAbandoned();
-        continue;
-      }
-      const batch = this.#batchOf(first);
-      const leftMs = first.since + this.#options.batchMs - this.#clock.monotonic();
-      const full = first.kind === undefined || rowsOf(batch) >= this.#options.batchRows;
-      if (!full && leftMs > 0) {
-        this.#cancelTimer ??= this.#clock.after(leftMs, () => {
-          this.#cancelTimer = undefined;
-          this.#go();
-        });
+      if (this.#waiting.some(({ abandoned }) => abandoned())) this.#dropAbandoned();
+      const first = this.#ripe();
+      if (first === undefined) {
+        this.#goInTime();
         return;
       }
+      const batch = this.#batchOf(first);
       const taken = new Set(batch);
       this.#waiting = this.#waiting.filter((one) => !taken.has(one));
       this.#running.add(batch);
@@ -168,6 +161,31 @@ export class Batches {
         this.#tellEnded();
       });
     }
+  }
+
+  /** The first that need not wait for company: it has as much as it may, can have none, or has waited for its window. */
+  #ripe(): Waiting | undefined {
+    const { batchRows } = this.#options;
+    const [oldest] = this.#waiting;
+    if (oldest === undefined || this.#leftMs(oldest) <= 0) return oldest;
+    const rows = new Map<string | undefined, number>();
+    for (const one of this.#waiting) rows.set(one.kind, (rows.get(one.kind) ?? 0) + one.rows);
+    return this.#waiting.find(({ kind }) => kind === undefined || rows.get(kind)! >= batchRows);
+  }
+
+  /** Of its window, in ms. */
+  #leftMs({ since }: Waiting): number {
+    return since + this.#options.batchMs - this.#clock.monotonic();
+  }
+
+  /** Once the window of the oldest is over, which is the first to end. */
+  #goInTime(): void {
+    const [oldest] = this.#waiting;
+    if (oldest === undefined) return;
+    this.#cancelTimer ??= this.#clock.after(this.#leftMs(oldest), () => {
+      this.#cancelTimer = undefined;
+      this.#go();
+    });
   }
 
   #batchOf(first: Waiting): Waiting[] {
@@ -221,10 +239,12 @@ export class Batches {
 
   /** Which of them it was that the model cannot take: the others are none of its business. */
   async #blame(batch: readonly Waiting[], error: unknown): Promise<void> {
-    if (error instanceof DrayError || batch.length === 1) {
+    if (isUnavailable(error) || batch.length === 1) {
       for (const { reject } of batch) reject(meant(error));
       return;
     }
+    // It would be run twice again and again.
+    if (error instanceof DrayError && error.code === 'body-too-large') this.#alone.add(batch[0]!.key);
     for (const { key, inputs, resolve, reject } of batch) {
       await this.#run(key, inputs).then(resolve, (reason: unknown) => reject(meant(reason)));
     }
@@ -242,9 +262,9 @@ function rowsOf(batch: readonly Waiting[]): number {
   return batch.reduce((sum, { rows }) => sum + rows, 0);
 }
 
-/** What the runtime says of inputs that it cannot take is the client's to read. */
+/** What is not known to be the client's fault is the server's, whose log then has it. */
 function meant(error: unknown): DrayError {
   if (error instanceof DrayError) return error;
   const reason = error instanceof Error ? error.message : String(error);
-  return new DrayError('invalid-request', reason.slice(0, 500), { cause: error });
+  return new DrayError('internal', reason, { cause: error });
 }

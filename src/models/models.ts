@@ -4,7 +4,7 @@
  */
 import type { CancelTimer, Clock } from '../clock.js';
 import type { Log } from '../log.js';
-import { DrayError } from '../jobs/errors.js';
+import { DrayError, isUnavailable } from '../jobs/errors.js';
 import { Batches, type BatchOptions } from './batches.js';
 import { findVersions, modelFile, type FoundVersion } from './model-folder.js';
 import type { Signature, Tensors } from './tensor.js';
@@ -42,7 +42,7 @@ interface Version {
   state: VersionState;
   error: string | undefined;
   servable: Servable | undefined;
-  /** Its file may be fine: it was its thread that died. */
+  /** Its file may be fine: its thread died, or the one after it could not load it. */
   again: boolean;
 }
 
@@ -53,6 +53,8 @@ export interface ModelsParams {
   readonly options: BatchOptions;
   /** Told of each batch as it begins. */
   readonly onBatch?: (batch: { readonly model: string; readonly rows: number }) => void;
+  /** What a thread runs, in place of the runtime. */
+  readonly script?: URL;
 }
 
 export class Models {
@@ -61,7 +63,9 @@ export class Models {
   readonly #batches: Batches;
   readonly #versions = new Map<string, Map<number, Version>>();
   #cancelTimer: CancelTimer = () => undefined;
+  #opened = false;
   #closed = false;
+  #looking = false;
   #loads = 0;
   #look: Promise<void> = Promise.resolve();
   #trouble: string | undefined;
@@ -71,6 +75,7 @@ export class Models {
     const found = await findVersions(params.folder);
     const models = new Models(params);
     await models.#take(found);
+    models.#opened = true;
     models.#cancelTimer = params.clock.every(lookMs, () => models.#lookAgain());
     return models;
   }
@@ -78,7 +83,11 @@ export class Models {
   private constructor(params: ModelsParams) {
     this.#params = params;
     const { clock, log, options, onBatch } = params;
-    this.#threads = new Threads({ size: options.threads, clock, log });
+    this.#threads = new Threads({
+      ...{ size: options.threads, clock, log },
+      onLost: (key, reason) => this.#lose(key, reason),
+      ...(params.script && { script: params.script }),
+    });
     this.#batches = new Batches({
       run: (key, inputs) => this.#threads.run(key, inputs),
       clock,
@@ -136,6 +145,8 @@ export class Models {
   }
 
   #lookAgain(): void {
+    if (this.#looking) return; // it may load something large
+    this.#looking = true;
     this.#look = this.#look.then(async () => {
       try {
         const found = await findVersions(this.#params.folder);
@@ -147,6 +158,8 @@ export class Models {
         if (reason !== this.#trouble)
           this.#params.log.warn('the folder of models cannot be read', { reason });
         this.#trouble = reason;
+      } finally {
+        this.#looking = false;
       }
     });
   }
@@ -182,7 +195,7 @@ export class Models {
     versions.set(version, taken);
     try {
       if (stamp === undefined) throw new Error(`there is no ${modelFile} in its folder`);
-      const signature = await this.#threads.load(key, file);
+      const signature = await this.#threads.load(key, file, { beside: this.#opened });
       taken.servable = {
         model,
         version,
@@ -196,13 +209,24 @@ export class Models {
       taken.servable = undefined;
       taken.state = 'END';
       taken.error = error instanceof Error ? error.message : String(error);
-      taken.again = error instanceof DrayError;
+      // What was served from this very file will be again, once there is memory, or whatever it lacked.
+      taken.again = isUnavailable(error) || (before?.again === true && before.found.stamp === stamp);
       if (taken.error !== before?.error)
         this.#params.log.warn('a version of a model cannot be served', {
           ...{ model, version, reason: taken.error },
         });
     }
     if (before) this.#retire(before);
+  }
+
+  /** The next look loads it again. */
+  #lose(lost: string, reason: string): void {
+    for (const versions of this.#versions.values()) {
+      for (const version of versions.values()) {
+        if (version.key !== lost) continue;
+        Object.assign(version, { servable: undefined, state: 'END', error: reason, again: true });
+      }
+    }
   }
 
   /** Takes it out of the threads once the requests that have it are answered. It can be found no more. */

@@ -16,6 +16,11 @@ const arrays = {
   bool: Uint8Array,
 } as const;
 
+/** Of the inputs of a request together, and of its outputs. */
+export const mostElements = 1_000_000;
+/** About what one takes, whatever its type. */
+export const elementBytes = 8;
+
 type NumericType = keyof typeof arrays;
 export type ElementType = NumericType | 'string';
 export type TensorData =
@@ -65,6 +70,10 @@ export function emptyData(type: ElementType, size: number): TensorData {
 
 export function sizeOf(dims: readonly number[]): number {
   return dims.reduce((size, dim) => size * dim, 1);
+}
+
+export function elementsOf(tensors: Tensors): number {
+  return Object.values(tensors).reduce((sum, { data }) => sum + data.length, 0);
 }
 
 /** True where rows of several requests may run together: every input and output has any number of rows. */

@@ -4,7 +4,9 @@
  */
 import { parentPort } from 'node:worker_threads';
 import type { InferenceSession } from 'onnxruntime-node';
-import { isElementType, type Signature, type Tensor, type TensorInfo, type Tensors } from './tensor.js';
+import type { ErrorCode } from '../jobs/errors.js';
+import { isElementType, mostElements, sizeOf } from './tensor.js';
+import type { Signature, Tensor, TensorInfo, Tensors } from './tensor.js';
 
 export type Question =
   | { readonly id: number; readonly kind: 'load'; readonly key: string; readonly file: string }
@@ -13,7 +15,20 @@ export type Question =
 
 export type Answer =
   | { readonly id: number; readonly value: Signature | Tensors | undefined }
-  | { readonly id: number; readonly error: string };
+  | { readonly id: number; readonly error: string; readonly code: ErrorCode };
+
+/** A failure for which the client is told why. */
+class Refusal extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** How the runtime, which gives no codes, speaks of inputs that the model cannot take. */
+const ofInputs = /invalid|shape|dimension|rank|bounds|range|index|indices|broadcast/i;
 
 interface Loaded {
   readonly session: InferenceSession;
@@ -30,7 +45,8 @@ port.on('message', (question: Question) => {
     (value) => port.postMessage({ id: question.id, value } satisfies Answer),
     (error: unknown) => {
       const reason = error instanceof Error ? error.message : String(error);
-      port.postMessage({ id: question.id, error: reason } satisfies Answer);
+      const code = error instanceof Refusal ? error.code : 'internal';
+      port.postMessage({ id: question.id, error: reason, code } satisfies Answer);
     },
   );
 });
@@ -87,7 +103,18 @@ async function run(key: string, inputs: Tensors): Promise<Tensors> {
       return [name, new ort.Tensor(type as 'float32', data as Float32Array, dims)];
     }),
   );
-  const outputs = await session.run(feeds);
+  const outputs = await session.run(feeds).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw ofInputs.test(reason) ? new Refusal('invalid-request', reason.slice(0, 500)) : error;
+  });
+  const size = Object.values(outputs).reduce((sum, { dims }) => sum + sizeOf(dims), 0);
+  // Before it is copied.
+  if (size > mostElements) {
+    throw new Refusal(
+      'body-too-large',
+      `the outputs have ${size} elements, more than ${mostElements}; ask for fewer in each request`,
+    );
+  }
   const tensors = signature.outputs.map(({ name, type }): [string, Tensor] => {
     const { data, dims } = outputs[name]!;
     return [name, { type, dims, data }];

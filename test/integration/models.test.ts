@@ -263,6 +263,27 @@ describe('a model', () => {
     },
   );
 
+  it('whose outputs are too many is not asked for more than an answer may have', async () => {
+    const table = onnxModel({
+      inputs: [
+        { name: 'down', type: 'float32', shape: ['n', 1] },
+        { name: 'across', type: 'float32', shape: [1, 'n'] },
+      ],
+      outputs: [{ name: 'table', type: 'float32', shape: ['n', 'n'] }],
+      nodes: [{ op: 'MatMul', inputs: ['down', 'across'], outputs: ['table'] }],
+    });
+    await put('table', 1, table);
+    await start();
+    const ask = (size: number) =>
+      predict('table', {
+        inputs: { down: Array.from({ length: size }, () => [1]), across: [new Array<number>(size).fill(1)] },
+      });
+    expect((await ask(1_000)).status).toBe(200);
+    expect(await ask(1_001)).toEqual({
+      ...{ status: 413, body: { error: expect.stringMatching(/outputs have 1002001 elements/) as string } },
+    });
+  });
+
   it('refuses what only running it can show, without harm to those that were asked beside it', async () => {
     const gather = onnxModel({
       inputs: [{ name: 'at', type: 'int64', shape: ['n'] }],
