@@ -18,13 +18,9 @@ const [owner, usage, toZero] =
       ])
     : [undefined, undefined, false];
 if (noChart === undefined && !toZero) console.warn('skipped: the cluster lacks the feature HPAScaleToZero');
-// A suite that is skipped in one that is skipped has tests that vitest neither runs nor skips.
-const noFigure = noChart === undefined && owner !== undefined;
-const noPrometheus = noFigure || (noChart === undefined && absentPrograms.length > 0);
-const noUsage = noChart === undefined && usage === undefined;
 if (owner !== undefined) console.warn(`skipped: ${owner} serves the cluster's external metrics`);
 if (absentPrograms.length > 0) console.warn(`skipped: ${absentPrograms.join(' and ')} are not on PATH`);
-if (noUsage) console.warn('skipped: the cluster has no metrics-server');
+if (noChart === undefined && usage === undefined) console.warn('skipped: the cluster has no metrics-server');
 
 describe.skipIf(noChart !== undefined)('workers', { timeout: 8 * minutes }, () => {
   const scaled = new ScaledRelease(toZero);
@@ -36,7 +32,7 @@ describe.skipIf(noChart !== undefined)('workers', { timeout: 8 * minutes }, () =
   afterEach(() => scaled.rest());
   afterAll(() => scaled.cleanup());
 
-  describe.skipIf(noFigure)('by the figure that the controller serves', () => {
+  describe.skipIf(owner !== undefined)('by the figure that the controller serves', () => {
     beforeAll(() => scaled.be('metrics-api'));
 
     test.concurrent('follow a burst', () => scaled.followBurst('metrics-api'));
@@ -108,22 +104,25 @@ describe.skipIf(noChart !== undefined)('workers', { timeout: 8 * minutes }, () =
     });
   });
 
-  describe.skipIf(noPrometheus)('by what prometheus-adapter makes of the figure', () => {
-    let prometheus: TestPrometheus | undefined;
-    beforeAll(async () => {
-      await scaled.be('prometheus');
-      prometheus = new TestPrometheus(scaled.release);
-      await prometheus.start();
-    });
-    afterAll(() => prometheus?.close());
+  describe.skipIf(owner !== undefined || absentPrograms.length > 0)(
+    'by what prometheus-adapter makes of the figure',
+    () => {
+      let prometheus: TestPrometheus | undefined;
+      beforeAll(async () => {
+        await scaled.be('prometheus');
+        prometheus = new TestPrometheus(scaled.release);
+        await prometheus.start();
+      });
+      afterAll(() => prometheus?.close());
 
-    test.concurrent('follow a burst', () => scaled.followBurst('prometheus'));
-    test.skipIf(!toZero)('come from none, and go to none', { concurrent: true }, () =>
-      scaled.followFromNone('prometheus'),
-    );
-  });
+      test.concurrent('follow a burst', () => scaled.followBurst('prometheus'));
+      test.skipIf(!toZero)('come from none, and go to none', { concurrent: true }, () =>
+        scaled.followFromNone('prometheus'),
+      );
+    },
+  );
 
-  describe.skipIf(noUsage)('by the CPU that they use', () => {
+  describe.skipIf(usage === undefined)('by the CPU that they use', () => {
     // Where nothing runs nothing uses CPU, and none can come from none.
     const alwaysOne = { min: 1, max: 1 };
     beforeAll(() => scaled.be('cpu', { workers: { pools: { beside: alwaysOne } } }));
