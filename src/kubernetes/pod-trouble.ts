@@ -1,4 +1,5 @@
 /** Why a pod does not do its work, in words that its `kubectl describe` would have in several places. Pure. */
+import type { Condition } from './condition.js';
 
 export interface ContainerStatus {
   readonly name: string;
@@ -19,12 +20,7 @@ export interface StandingPod {
     readonly phase?: string;
     readonly reason?: string;
     readonly message?: string;
-    readonly conditions?: readonly {
-      readonly type: string;
-      readonly status: string;
-      readonly message?: string;
-      readonly lastTransitionTime?: string;
-    }[];
+    readonly conditions?: readonly Condition[];
     readonly initContainerStatuses?: readonly ContainerStatus[];
     readonly containerStatuses?: readonly ContainerStatus[];
   };

@@ -1,5 +1,6 @@
 /** What the checks of `dray doctor --kubernetes` look at: the pods of one release, or of all in a namespace. */
 import type { Api } from '../../kubernetes/api.js';
+import type { Condition } from '../../kubernetes/condition.js';
 import type { StandingPod } from '../../kubernetes/pod-trouble.js';
 
 export interface Metadata {
@@ -55,12 +56,7 @@ export interface Autoscaler {
     }[];
   };
   readonly status?: {
-    readonly conditions?: readonly {
-      readonly type: string;
-      readonly status: string;
-      readonly reason?: string;
-      readonly message?: string;
-    }[];
+    readonly conditions?: readonly Condition[];
   };
 }
 

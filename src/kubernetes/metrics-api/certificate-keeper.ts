@@ -5,6 +5,7 @@
 import type { Clock } from '../../clock.js';
 import type { Log } from '../../log.js';
 import { isAnswer, type Api } from '../api.js';
+import type { Condition } from '../condition.js';
 import {
   defaultLifetimes,
   needsAuthority,
@@ -30,12 +31,7 @@ export interface ApiService {
     readonly caBundle?: string;
   };
   readonly status?: {
-    readonly conditions?: readonly {
-      readonly type: string;
-      readonly status: string;
-      readonly reason?: string;
-      readonly message?: string;
-    }[];
+    readonly conditions?: readonly Condition[];
   };
 }
 

@@ -1,4 +1,5 @@
 /** What is read of Kubernetes' objects, as its API has it: times are RFC 3339, with whole seconds. */
+import type { Condition } from '../../../kubernetes/condition.js';
 
 export interface Metadata {
   readonly name: string;
@@ -9,14 +10,6 @@ export interface Metadata {
   readonly deletionTimestamp?: string;
   readonly deletionGracePeriodSeconds?: number;
   readonly ownerReferences?: readonly { readonly uid: string }[];
-}
-
-export interface Condition {
-  readonly type: string;
-  readonly status: string;
-  readonly reason?: string;
-  readonly message?: string;
-  readonly lastTransitionTime?: string;
 }
 
 export interface KubeJob {
