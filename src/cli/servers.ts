@@ -1,7 +1,8 @@
 /** `dray serve`, and `dray api`, `dray worker` and `dray controller`: what runs until it is stopped. */
 import { Option, type Command } from 'commander';
 import { configFileOption } from '../config/config-file.js';
-import { options as table, type ApartMode, type Config, type Mode } from '../config/options.js';
+import type { ApartMode, Mode } from '../config/option.js';
+import { options as table, type Config } from '../config/options.js';
 import {
   defaultOf,
   readConfig,

@@ -1,5 +1,5 @@
 /** `dray api`, `dray worker` and `dray controller`: what `dray serve` is, as processes on any number of machines. */
-import type { ApartMode } from '../config/options.js';
+import type { ApartMode } from '../config/option.js';
 import type { DeploymentConfig } from '../config/read-config.js';
 import { startApiProcess } from './processes/api.js';
 import { startControllerProcess } from './processes/controller.js';

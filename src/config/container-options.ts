@@ -1,6 +1,6 @@
 /** The options of container jobs (docs/containers.md), and of the door whose messages become such jobs. */
 import { MiB } from '../jobs/limits.js';
-import type { Mode, Option } from './options.js';
+import type { Mode, Option } from './option.js';
 
 /** What the options of this file set in Config. */
 export interface ContainerConfig {

@@ -1,5 +1,5 @@
 /** The options of a deployment: of `dray api`, `dray worker` and `dray controller`, beside those of `dray serve`. */
-import type { Option } from './options.js';
+import type { Option } from './option.js';
 
 const apart = ['api', 'worker', 'controller'] as const;
 

@@ -1,5 +1,5 @@
 /** The options by which a controller takes part in Kubernetes' scaling (docs/kubernetes-rights.md has what it needs). */
-import type { Option } from './options.js';
+import type { Option } from './option.js';
 
 /** What the options of this file set in Config. */
 export interface KubernetesConfig {

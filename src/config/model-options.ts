@@ -1,5 +1,5 @@
 /** The options of models that are served (docs/models.md). */
-import type { Mode, Option } from './options.js';
+import type { Mode, Option } from './option.js';
 
 /** What the options of this file set in Config. Durations in seconds. */
 export interface ModelConfig {

@@ -1,6 +1,7 @@
 /** The docs page of the option table. */
 import { configFileOption } from './config-file.js';
-import { options, type Option } from './options.js';
+import type { Option } from './option.js';
+import { options } from './options.js';
 
 export function optionsPage(): string {
   const { flag, variable, doc } = configFileOption;

@@ -3,7 +3,7 @@ import { parseDuration } from '../jobs/duration.js';
 import { DrayError } from '../jobs/errors.js';
 import { GiB, KiB, MiB } from '../jobs/limits.js';
 import { withoutPassword } from '../log.js';
-import type { Option } from './options.js';
+import type { Option } from './option.js';
 
 export type Value = string | number | boolean | readonly string[];
 

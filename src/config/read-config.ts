@@ -3,14 +3,8 @@ import { DrayError } from '../jobs/errors.js';
 import { limits } from '../jobs/limits.js';
 import { configFileOption, readConfigFile } from './config-file.js';
 import { availableMachine } from './machine.js';
-import {
-  leastExecutorMemory,
-  options,
-  type ApartMode,
-  type Config,
-  type Mode,
-  type Option,
-} from './options.js';
+import type { ApartMode, Mode, Option } from './option.js';
+import { leastExecutorMemory, options, type Config } from './options.js';
 import { parseValue, type Value } from './parse.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
