@@ -81,7 +81,6 @@ export async function buildServerOf<D extends ServerDependencies>(
     logRequest(logger, request, reply);
   };
   app.addHook('onClose', () => slowClients.stop());
-  endConnections(app, dependencies.leaving);
   takeBodies(app);
   app.setValidatorCompiler(validator);
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
@@ -107,6 +106,8 @@ export async function buildServerOf<D extends ServerDependencies>(
     });
   // Hooks reach all scopes within their own, so what is not watched has a scope beside the others, not in them.
   await app.register(async (watched) => {
+    // Beside them: what is not watched answers at once, and the hook would cost it a third of its requests a second.
+    endConnections(watched, dependencies.leaving);
     watched.addHook('onRequest', (request, reply, done) => {
       slowClients.watch(request.raw, reply.raw);
       done();
